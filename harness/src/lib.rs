@@ -1,0 +1,1 @@
+//! Test fixtures for servers: the production path on an ephemeral port.

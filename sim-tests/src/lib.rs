@@ -1,0 +1,1 @@
+//! A deterministic simulator for the life of a server.
