@@ -1,12 +1,8 @@
-//! The ledger: every connection from accept to close, and what became of its requests (floor 0).
+//! What is said of a connection: its number, what it speaks, how it ended, its counts (floor 0).
 //!
-//! **Invariant:** a connection is opened once and ended once; what was accepted equals the sum of
-//! the ways to end plus what is still open. **Invariant:** nothing is kept per request while a
-//! connection lives.
+//! **Invariant:** plain data; nothing here decides anything.
 
-use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 
 use crate::Instant;
@@ -113,6 +109,20 @@ impl ConnectionEnd {
         Self::Cut,
         Self::Stuck,
     ];
+
+    /// Where this one stands in [`ConnectionEnd::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::PeerClosed => 0,
+            Self::Idle => 1,
+            Self::Silent => 2,
+            Self::TimedOut => 3,
+            Self::Graceful => 4,
+            Self::Failed => 5,
+            Self::Cut => 6,
+            Self::Stuck => 7,
+        }
+    }
 }
 
 impl fmt::Display for ConnectionEnd {
@@ -161,6 +171,22 @@ impl Tally {
         self.refused_retryable = self
             .refused_retryable
             .saturating_add(other.refused_retryable);
+    }
+
+    /// Makes the sum hold at a connection's end: what is still in flight was cut, if it ended
+    /// `by_force`, or else aborted by the peer. More ends than begins count as begun.
+    pub(crate) fn settle(&mut self, by_force: bool) {
+        let ended = self
+            .answered
+            .saturating_add(self.cut)
+            .saturating_add(self.aborted);
+        let left = self.begun.saturating_sub(ended);
+        if by_force {
+            self.cut = self.cut.saturating_add(left);
+        } else {
+            self.aborted = self.aborted.saturating_add(left);
+        }
+        self.begun = self.begun.max(ended);
     }
 
     /// Requests begun and not ended.

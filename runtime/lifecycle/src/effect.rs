@@ -2,7 +2,11 @@
 //!
 //! **Invariant:** an effect is an order, never a question; the answer comes back as an input.
 
+use alloc::sync::Arc;
+
+use crate::failure::Failure;
 use crate::hooks::HookId;
+use crate::input::WorkerId;
 use crate::{Cause, Instant};
 
 /// Something for the driver to do, in the order in which it is handed out.
@@ -21,8 +25,8 @@ pub enum Effect {
     DropStart,
     /// Answer health questions so from now on.
     SetReadiness(Readiness),
-    /// Start the registered workers. Each is answered by `WorkerEnded` in its time.
-    StartWorkers,
+    /// Start this worker. Answered by `WorkerEnded` in its time.
+    StartWorker(WorkerId),
     /// Tell handlers, streams, workers and connections how far the stop has come.
     Direct(Directive),
     /// Accept until the queue is dry, then close every listener. Answered by `ListenersClosed`.
@@ -42,12 +46,14 @@ pub enum Effect {
     AbortHook(HookId),
     /// Drop what never ran, join own tasks, close own sockets. Answered by `Disposed`.
     Dispose,
-    /// The report is complete from here on: wake everybody who waits for it.
+    /// The report is complete from here on: log it.
     Seal,
+    /// The last effect: wake everybody who waits for the end.
+    Finish,
 }
 
 /// An occurrence that callbacks are told of.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Announcement {
     /// The start sequence begins.
     Start,
@@ -55,8 +61,8 @@ pub enum Announcement {
     Ready,
     /// A stop has begun.
     Stopping,
-    /// Something failed; the failures are in the report.
-    Error,
+    /// This failed. After Stopping it comes at most once, with all the failures of the stop.
+    Error(Arc<[Failure]>),
     /// The server is stopped, the report complete.
     Stop,
 }

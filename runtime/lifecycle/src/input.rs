@@ -22,11 +22,16 @@ pub enum Input {
     StartFailed(StartFailure),
     /// Every listener is bound and accepting; readiness is being proven.
     Bound,
+    /// A round of readiness checks was not all green; these were red.
+    ChecksRed(Arc<str>),
     /// One round of readiness checks was all green.
     Ready,
     /// The start task is gone.
     StartEnded,
-    /// Somebody asks for a graceful stop.
+    /// The server was dropped and will never be started.
+    Discard,
+    /// Somebody asks for a graceful stop. Before `Start` it is carried out by the `Start` that
+    /// follows.
     Stop(Cause),
     /// Somebody asks for a drain without a deadline.
     Drain,
@@ -80,13 +85,6 @@ pub enum Input {
         tally: Tally,
         /// What was in flight and cut.
         cut: Vec<Work>,
-    },
-    /// A worker was registered; it runs from Ready on.
-    WorkerAdded {
-        /// Its number.
-        worker: WorkerId,
-        /// Its name.
-        name: Arc<str>,
     },
     /// A worker is gone.
     WorkerEnded {

@@ -8,15 +8,33 @@ extern crate alloc;
 mod cause;
 mod connections;
 mod effect;
+mod error;
+mod event;
+mod failure;
 mod hooks;
 mod input;
+mod ledger;
+mod machine;
 mod phase;
+mod plan;
+mod report;
 mod time;
+mod timeline;
 
 pub use cause::{Cause, Signal};
 pub use connections::{ConnectionEnd, ConnectionId, ListenerId, Protocol, Tally, Work};
 pub use effect::{Announcement, Directive, Effect, Readiness};
-pub use hooks::HookId;
+pub use error::HookError;
+pub use event::{Event, SignalTaken, WorkerOutcome};
+pub use failure::Failure;
+pub use hooks::{ForwardReferences, HookGraph, HookId, HookKind, HookName, HookSpec, Schedule};
 pub use input::{HookEnd, Input, StartFailure, WorkerEnd, WorkerId};
+pub use ledger::CutWork;
+pub use machine::{CheckError, Machine};
 pub use phase::{Phase, ServerState, Step, TRANSITIONS};
+pub use plan::{Budget, OnDeadline, Plan, PlanError, WhileDraining};
+pub use report::{
+    ConnectionsReport, HookOutcome, HookReport, Outcome, PhaseReport, Report, WorkerReport,
+};
 pub use time::Instant;
+pub use timeline::Timeline;

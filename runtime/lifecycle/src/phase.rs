@@ -69,6 +69,21 @@ impl Phase {
         Self::Disposing,
     ];
 
+    /// Where this phase stands in [`Phase::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        match self {
+            Self::Created => 0,
+            Self::Starting => 1,
+            Self::Running => 2,
+            Self::LameDuck => 3,
+            Self::Draining => 4,
+            Self::ForceClosing => 5,
+            Self::RunningHooks => 6,
+            Self::Disposing => 7,
+            Self::Stopped => 8,
+        }
+    }
+
     /// The state that this phase belongs to.
     #[must_use]
     pub const fn state(self) -> ServerState {

@@ -1,0 +1,63 @@
+//! What went wrong during a life: data for the report and the error event (floor 0).
+//!
+//! **Invariant:** a cut is a fact, not a failure, and has no place here.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::hooks::HookName;
+use crate::input::StartFailure;
+use crate::report::HookOutcome;
+
+/// One thing that went wrong. The server's life went on regardless.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The start failed.
+    Start(StartFailure),
+    /// A callback panicked.
+    Callback {
+        /// The announcement that it was told of: `on_ready`, say.
+        callback: &'static str,
+        /// The panic's message.
+        message: Arc<str>,
+    },
+    /// A listener broke for good.
+    Listener {
+        /// Its address or name.
+        listener: Arc<str>,
+        /// What the operating system said.
+        error: Arc<str>,
+    },
+    /// A worker returned an error or panicked.
+    Worker {
+        /// Its name.
+        worker: Arc<str>,
+        /// The error, or the panic's message.
+        message: Arc<str>,
+    },
+    /// A hook was not settled as ok.
+    Hook {
+        /// Its name.
+        hook: HookName,
+        /// How it was settled.
+        outcome: HookOutcome,
+    },
+    /// Own tasks or sockets were not gone within their share of the margin.
+    NotDisposed,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(failure) => write!(f, "start failed: {}", failure.message()),
+            Self::Callback { callback, message } => {
+                write!(f, "callback {callback} panicked: {message}")
+            }
+            Self::Listener { listener, error } => write!(f, "listener {listener} failed: {error}"),
+            Self::Worker { worker, message } => write!(f, "worker {worker} failed: {message}"),
+            Self::Hook { hook, outcome } => write!(f, "hook {hook} {outcome}"),
+            Self::NotDisposed => f.write_str("own tasks were not gone in time"),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Work: listeners, connections and workers, and the force close that ends them (floor 0).
+//!
+//! **Invariant:** no hook starts while work lives, except work that was given up as stuck.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Listeners, Machine, Timer, WorkerState};
+use crate::connections::{ConnectionEnd, ConnectionId, Protocol, Tally, Work};
+use crate::effect::{Directive, Effect};
+use crate::event::{Event, WorkerOutcome};
+use crate::failure::Failure;
+use crate::input::{WorkerEnd, WorkerId};
+use crate::{Cause, Phase, Step};
+
+impl Machine {
+    pub(super) fn on_listeners_closed(&mut self) {
+        if self.listeners != Listeners::Closing {
+            return;
+        }
+        self.listeners = Listeners::Closed;
+        self.tell(Event::ListenersClosed);
+        self.check_drained();
+        self.check_forced();
+    }
+
+    pub(super) fn on_listener_failed(&mut self, listener: Arc<str>, error: Arc<str>) {
+        if self.listeners != Listeners::Open {
+            return; // It was about to be closed anyway.
+        }
+        let cause = Cause::ListenerFailed(listener.clone());
+        match self.phase {
+            Phase::Running | Phase::Starting => {
+                self.outcome.listener_failed = true;
+                self.fail(Failure::Listener { listener, error });
+                self.on_stop(cause);
+            }
+            Phase::LameDuck => {
+                // Nothing is left to wait for at this door; the others go on to the end.
+                self.fail(Failure::Listener { listener, error });
+            }
+            Phase::Created
+            | Phase::Draining
+            | Phase::ForceClosing
+            | Phase::RunningHooks
+            | Phase::Disposing
+            | Phase::Stopped => {}
+        }
+    }
+
+    pub(super) fn on_opened(&mut self, connection: ConnectionId, peer: Arc<str>) {
+        // Later than that nothing accepts.
+        if !matches!(
+            self.phase,
+            Phase::Starting | Phase::Running | Phase::LameDuck | Phase::Draining
+        ) {
+            return;
+        }
+        if self.ledger.open(connection, peer.clone()) && self.observed {
+            self.tell(Event::ConnectionOpened { connection, peer });
+        }
+    }
+
+    pub(super) fn on_forced(
+        &mut self,
+        connection: ConnectionId,
+        protocol: Protocol,
+        tally: Tally,
+        work: Vec<Work>,
+    ) {
+        if self.phase == Phase::ForceClosing {
+            self.ledger.force(connection, protocol, tally, work);
+        }
+    }
+
+    pub(super) fn on_closed(
+        &mut self,
+        connection: ConnectionId,
+        protocol: Protocol,
+        end: ConnectionEnd,
+        tally: Tally,
+        cut: Vec<Work>,
+    ) {
+        let Some(tally) = self.ledger.close(self.now, connection, end, tally, cut) else {
+            return;
+        };
+        self.outcome.cut = self.outcome.cut.saturating_add(tally.cut);
+        self.tell_closed(connection, protocol, end, tally);
+        self.check_drained();
+        self.check_forced();
+    }
+
+    fn tell_closed(
+        &mut self,
+        connection: ConnectionId,
+        protocol: Protocol,
+        end: ConnectionEnd,
+        tally: Tally,
+    ) {
+        if self.observed || tally.cut > 0 {
+            self.tell(Event::ConnectionClosed {
+                connection,
+                protocol,
+                end,
+                tally,
+            });
+        }
+    }
+
+    pub(super) fn on_worker_ended(&mut self, id: WorkerId, end: WorkerEnd) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        if worker.state != WorkerState::Running {
+            return;
+        }
+        let name = worker.name.clone();
+        let how = match end {
+            WorkerEnd::Ok => WorkerOutcome::Ok,
+            WorkerEnd::Failed(message) | WorkerEnd::Panicked(message) => {
+                self.fail(Failure::Worker {
+                    worker: name,
+                    message: message.clone(),
+                });
+                WorkerOutcome::Failed(message)
+            }
+            WorkerEnd::Aborted => {
+                self.outcome.cut = self.outcome.cut.saturating_add(1);
+                WorkerOutcome::Cut
+            }
+        };
+        self.end_worker(id, how);
+        self.check_drained();
+        self.check_forced();
+    }
+
+    fn end_worker(&mut self, id: WorkerId, how: WorkerOutcome) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.state = WorkerState::Ended(how.clone());
+            let worker = worker.name.clone();
+            self.tell(Event::WorkerEnded { worker, how });
+        }
+    }
+
+    /// The drain is over: what is left is cut.
+    pub(super) fn leave_draining(&mut self) {
+        self.timers.disarm(Timer::Cancel);
+        self.timers.disarm(Timer::Drain);
+        self.timers.disarm(Timer::StartGrace);
+        let work = self.has_work();
+        if work {
+            self.cancel();
+        }
+        self.step(Step::DrainOver);
+        if !work {
+            self.leave_force_closing();
+            return;
+        }
+        self.effects.push_back(Effect::Direct(Directive::Force));
+        if matches!(self.listeners, Listeners::Open | Listeners::Closing) {
+            self.listeners = Listeners::Closing;
+            self.effects.push_back(Effect::DropListeners);
+        }
+        if self.start.live {
+            self.effects.push_back(Effect::DropStart);
+        }
+        self.effects.push_back(Effect::AbortWork);
+        self.timers
+            .arm(Timer::Force, self.now + self.budget.force_share());
+    }
+
+    /// Leaves ForceClosing once nothing of what was cut is left.
+    pub(super) fn check_forced(&mut self) {
+        if self.phase == Phase::ForceClosing && !self.has_work() {
+            self.leave_force_closing();
+        }
+    }
+
+    /// What was cut and did not end is stuck: it is named, and left alone.
+    pub(super) fn force_timed_out(&mut self) {
+        for (connection, protocol, tally) in self.ledger.close_stuck(self.now) {
+            self.outcome.cut = self.outcome.cut.saturating_add(tally.cut);
+            self.outcome.stuck = self.outcome.stuck.saturating_add(1);
+            self.tell(Event::ConnectionClosed {
+                connection,
+                protocol,
+                end: ConnectionEnd::Stuck,
+                tally,
+            });
+        }
+        let stuck: Vec<WorkerId> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| worker.state == WorkerState::Running)
+            .map(|(id, _)| *id)
+            .collect();
+        for worker in stuck {
+            self.outcome.cut = self.outcome.cut.saturating_add(1);
+            self.outcome.stuck = self.outcome.stuck.saturating_add(1);
+            self.end_worker(worker, WorkerOutcome::Stuck);
+        }
+        self.start.live = false;
+        if self.listeners == Listeners::Closing {
+            self.listeners = Listeners::Closed;
+        }
+        self.leave_force_closing();
+    }
+
+    fn leave_force_closing(&mut self) {
+        self.timers.disarm(Timer::Force);
+        self.step(Step::ForceOver);
+        self.begin_hooks();
+    }
+}

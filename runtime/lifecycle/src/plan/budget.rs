@@ -1,0 +1,326 @@
+//! The numbers that a stop works with, resolved from a plan that holds (floor 0).
+//!
+//! **Invariant:** a budget cannot be made from a plan that breaks a rule.
+//! **Invariant:** whatever is waited for in a stop is paid by exactly one part of the sum, so that
+//! the parts at their longest end exactly at the total.
+
+use core::time::Duration;
+
+use super::{OnDeadline, Plan, PlanError, WhileDraining};
+
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+const CANCEL_LEAD: Duration = Duration::from_millis(100);
+const HOOKS_TIMEOUT: Duration = Duration::from_secs(4);
+const MARGIN: Duration = Duration::from_secs(1);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long each part of a start and of a stop may take.
+///
+/// Made by [`Plan::budget`]. The longest stop, each part at its limit, is
+/// `lame_duck + drain_timeout + force_share + hooks_timeout + join_share + dispose_share +
+/// seal_share`, which is [`total`](Self::total) to the nanosecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Budget {
+    grace_period: Option<Duration>,
+    lame_duck: Duration,
+    drain_timeout: Duration,
+    cancel_lead: Duration,
+    hooks_timeout: Duration,
+    margin: Duration,
+    drain_spread: Duration,
+    pre_stop: Duration,
+    start_timeout: Duration,
+    ready_timeout: Duration,
+    on_deadline: OnDeadline,
+    while_draining: WhileDraining,
+}
+
+impl Budget {
+    /// Checks `plan` against every rule and fills in what it leaves open.
+    pub(super) fn resolve(plan: &Plan) -> Result<Self, PlanError> {
+        refuse_too_long(plan)?;
+        refuse_zero(plan)?;
+        if let (OnDeadline::KeepWaiting, Some(grace_period)) = (plan.on_deadline, plan.grace_period)
+        {
+            return Err(PlanError::KeepWaitingWithinGracePeriod { grace_period });
+        }
+
+        let lame_duck = plan.lame_duck.unwrap_or(Duration::ZERO);
+        let hooks_timeout = plan.hooks_timeout.unwrap_or(HOOKS_TIMEOUT);
+        let margin = plan.margin.unwrap_or(MARGIN);
+        let drain_timeout = drain(plan, lame_duck, hooks_timeout, margin)?;
+        let start_timeout = plan.start_timeout.unwrap_or(START_TIMEOUT);
+
+        Ok(Self {
+            grace_period: plan.grace_period,
+            lame_duck,
+            drain_timeout,
+            cancel_lead: plan
+                .cancel_lead
+                .unwrap_or(CANCEL_LEAD)
+                .min(drain_timeout / 10),
+            hooks_timeout,
+            margin,
+            drain_spread: spread(plan, drain_timeout)?,
+            pre_stop: plan.pre_stop.unwrap_or(Duration::ZERO),
+            start_timeout,
+            ready_timeout: ready(plan, start_timeout)?,
+            on_deadline: plan.on_deadline,
+            while_draining: plan.while_draining,
+        })
+    }
+
+    /// Checks that `hooks` hooks have time to run at all.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::NoTimeForHooks`] if there is a hook and `hooks_timeout` is zero.
+    pub const fn check_hooks(&self, hooks: usize) -> Result<(), PlanError> {
+        if hooks > 0 && self.hooks_timeout.is_zero() {
+            return Err(PlanError::NoTimeForHooks { hooks });
+        }
+        Ok(())
+    }
+
+    /// The time from cause to end that the plan was made for, if it names one.
+    #[must_use]
+    pub const fn grace_period(&self) -> Option<Duration> {
+        self.grace_period
+    }
+
+    /// The longest time from the cause to the end: lame duck, drain, hooks and margin.
+    ///
+    /// At most the grace period, if there is one. Under [`OnDeadline::KeepWaiting`] it counts from
+    /// the signal that ends the wait, if one does.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.lame_duck + self.drain_timeout + self.hooks_timeout + self.margin
+    }
+
+    /// How long the server goes on accepting after readiness went off.
+    #[must_use]
+    pub const fn lame_duck(&self) -> Duration {
+        self.lame_duck
+    }
+
+    /// How long work in flight may take to finish.
+    #[must_use]
+    pub const fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
+    }
+
+    /// How long before the force close `cancelled()` resolves: at most a tenth of the drain.
+    #[must_use]
+    pub const fn cancel_lead(&self) -> Duration {
+        self.cancel_lead
+    }
+
+    /// Over how much of the drain streams, upgrades and h2 connections are told of it.
+    #[must_use]
+    pub const fn drain_spread(&self) -> Duration {
+        self.drain_spread
+    }
+
+    /// How long all hooks together may take.
+    #[must_use]
+    pub const fn hooks_timeout(&self) -> Duration {
+        self.hooks_timeout
+    }
+
+    /// The time that the four shares below are taken from.
+    #[must_use]
+    pub const fn margin(&self) -> Duration {
+        self.margin
+    }
+
+    /// How long what was cut is waited for: a quarter of the margin.
+    #[must_use]
+    pub fn force_share(&self) -> Duration {
+        self.margin / 4
+    }
+
+    /// How long disposing may take: half of the margin.
+    #[must_use]
+    pub fn dispose_share(&self) -> Duration {
+        self.margin / 2
+    }
+
+    /// How long aborted hooks are waited for: a tenth of the margin.
+    #[must_use]
+    pub fn join_share(&self) -> Duration {
+        self.margin / 10
+    }
+
+    /// What the other shares leave of the margin, for the report and the last callbacks.
+    #[must_use]
+    pub fn seal_share(&self) -> Duration {
+        self.margin - self.force_share() - self.dispose_share() - self.join_share()
+    }
+
+    /// How long closed connections may linger when no hook runs beside them.
+    ///
+    /// At most half of the margin and at most 1 s. Without a hooks' window that the linger could
+    /// use instead, half of the margin on top of force close and dispose would end after the total,
+    /// so it is also at most the hooks' window plus the margin without these two.
+    #[must_use]
+    pub fn linger_without_hooks(&self) -> Duration {
+        let unclaimed = self.margin - self.force_share() - self.dispose_share();
+        LINGER
+            .min(self.margin / 2)
+            .min(self.hooks_timeout + unclaimed)
+    }
+
+    /// What passes between the platform's decision to stop and the cause; no part of the total.
+    #[must_use]
+    pub const fn pre_stop(&self) -> Duration {
+        self.pre_stop
+    }
+
+    /// The bound of a whole start, but for the hooks of a failed one.
+    #[must_use]
+    pub const fn start_timeout(&self) -> Duration {
+        self.start_timeout
+    }
+
+    /// How long the readiness checks may take to be all green; at most the bound of the start.
+    #[must_use]
+    pub const fn ready_timeout(&self) -> Duration {
+        self.ready_timeout
+    }
+
+    /// What happens to work that is in flight at the drain deadline.
+    #[must_use]
+    pub const fn on_deadline(&self) -> OnDeadline {
+        self.on_deadline
+    }
+
+    /// What happens to a late request on a living connection.
+    #[must_use]
+    pub const fn while_draining(&self) -> WhileDraining {
+        self.while_draining
+    }
+}
+
+fn refuse_too_long(plan: &Plan) -> Result<(), PlanError> {
+    let settings = [
+        ("grace_period", plan.grace_period),
+        ("lame_duck", plan.lame_duck),
+        ("drain_timeout", plan.drain_timeout),
+        ("cancel_lead", plan.cancel_lead),
+        ("hooks_timeout", plan.hooks_timeout),
+        ("margin", plan.margin),
+        ("drain_spread", plan.drain_spread),
+        ("pre_stop", plan.pre_stop),
+        ("start_timeout", plan.start_timeout),
+        ("ready_timeout", plan.ready_timeout),
+    ];
+    for (setting, value) in settings {
+        if let Some(value) = value
+            && value > Plan::MAX
+        {
+            return Err(PlanError::TooLong {
+                setting,
+                value,
+                allowed: Plan::MAX,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses zero where it would mean that nothing can ever succeed.
+fn refuse_zero(plan: &Plan) -> Result<(), PlanError> {
+    let settings = [
+        ("grace_period", plan.grace_period),
+        ("start_timeout", plan.start_timeout),
+        ("ready_timeout", plan.ready_timeout),
+    ];
+    for (setting, value) in settings {
+        if value == Some(Duration::ZERO) {
+            return Err(PlanError::Zero {
+                setting,
+                allowed: Plan::MAX,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The drain as set, if it fits; else what the others leave of the grace period, or the default.
+fn drain(
+    plan: &Plan,
+    lame_duck: Duration,
+    hooks_timeout: Duration,
+    margin: Duration,
+) -> Result<Duration, PlanError> {
+    // None of these is beyond 30 days here, so no sum overflows.
+    let others = lame_duck + hooks_timeout + margin;
+    match (plan.grace_period, plan.drain_timeout) {
+        (None, set) => Ok(set.unwrap_or(DRAIN_TIMEOUT)),
+        (Some(grace_period), None) if others >= grace_period => Err(PlanError::NoTimeToDrain {
+            lame_duck,
+            hooks_timeout,
+            margin,
+            needed: others,
+            grace_period,
+        }),
+        (Some(grace_period), None) => Ok(grace_period - others),
+        (Some(grace_period), Some(drain_timeout)) if others + drain_timeout > grace_period => {
+            Err(PlanError::OverBudget {
+                lame_duck,
+                drain_timeout,
+                hooks_timeout,
+                margin,
+                needed: others + drain_timeout,
+                grace_period,
+            })
+        }
+        (Some(_), Some(drain_timeout)) => Ok(drain_timeout),
+    }
+}
+
+fn spread(plan: &Plan, drain_timeout: Duration) -> Result<Duration, PlanError> {
+    let drain_spread = plan.drain_spread.unwrap_or(Duration::ZERO);
+    let allowed = drain_timeout / 2;
+    if drain_spread > allowed {
+        return Err(PlanError::SpreadTooLong {
+            drain_spread,
+            drain_timeout,
+            allowed,
+        });
+    }
+    Ok(drain_spread)
+}
+
+fn ready(plan: &Plan, start_timeout: Duration) -> Result<Duration, PlanError> {
+    match plan.ready_timeout {
+        Some(ready_timeout) if ready_timeout > start_timeout => Err(PlanError::ReadyBeyondStart {
+            ready_timeout,
+            start_timeout,
+        }),
+        Some(ready_timeout) => Ok(ready_timeout),
+        None => Ok(READY_TIMEOUT.min(start_timeout)),
+    }
+}
+
+impl Default for Budget {
+    /// The default plan's.
+    fn default() -> Self {
+        Self {
+            grace_period: None,
+            lame_duck: Duration::ZERO,
+            drain_timeout: DRAIN_TIMEOUT,
+            cancel_lead: CANCEL_LEAD,
+            hooks_timeout: HOOKS_TIMEOUT,
+            margin: MARGIN,
+            drain_spread: Duration::ZERO,
+            pre_stop: Duration::ZERO,
+            start_timeout: START_TIMEOUT,
+            ready_timeout: READY_TIMEOUT,
+            on_deadline: OnDeadline::ForceClose,
+            while_draining: WhileDraining::Serve,
+        }
+    }
+}
