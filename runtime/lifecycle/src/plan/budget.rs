@@ -4,6 +4,8 @@
 //! **Invariant:** whatever is waited for in a stop is paid by exactly one part of the sum, so that
 //! the parts at their longest end exactly at the total.
 
+mod rules;
+
 use core::time::Duration;
 
 use super::{OnDeadline, Plan, PlanError, WhileDraining};
@@ -40,17 +42,14 @@ pub struct Budget {
 impl Budget {
     /// Checks `plan` against every rule and fills in what it leaves open.
     pub(super) fn resolve(plan: &Plan) -> Result<Self, PlanError> {
-        refuse_too_long(plan)?;
-        refuse_zero(plan)?;
-        if let (OnDeadline::KeepWaiting, Some(grace_period)) = (plan.on_deadline, plan.grace_period)
-        {
-            return Err(PlanError::KeepWaitingWithinGracePeriod { grace_period });
-        }
+        rules::refuse_too_long(plan)?;
+        rules::refuse_zero(plan)?;
+        rules::refuse_endless(plan)?;
 
         let lame_duck = plan.lame_duck.unwrap_or(Duration::ZERO);
         let hooks_timeout = plan.hooks_timeout.unwrap_or(HOOKS_TIMEOUT);
         let margin = plan.margin.unwrap_or(MARGIN);
-        let drain_timeout = drain(plan, lame_duck, hooks_timeout, margin)?;
+        let drain_timeout = rules::drain(plan, lame_duck, hooks_timeout, margin)?;
         let start_timeout = plan.start_timeout.unwrap_or(START_TIMEOUT);
 
         Ok(Self {
@@ -63,10 +62,10 @@ impl Budget {
                 .min(drain_timeout / 10),
             hooks_timeout,
             margin,
-            drain_spread: spread(plan, drain_timeout)?,
+            drain_spread: rules::spread(plan, drain_timeout)?,
             pre_stop: plan.pre_stop.unwrap_or(Duration::ZERO),
             start_timeout,
-            ready_timeout: ready(plan, start_timeout)?,
+            ready_timeout: rules::ready(plan, start_timeout)?,
             on_deadline: plan.on_deadline,
             while_draining: plan.while_draining,
         })
@@ -200,108 +199,6 @@ impl Budget {
     #[must_use]
     pub const fn while_draining(&self) -> WhileDraining {
         self.while_draining
-    }
-}
-
-fn refuse_too_long(plan: &Plan) -> Result<(), PlanError> {
-    let settings = [
-        ("grace_period", plan.grace_period),
-        ("lame_duck", plan.lame_duck),
-        ("drain_timeout", plan.drain_timeout),
-        ("cancel_lead", plan.cancel_lead),
-        ("hooks_timeout", plan.hooks_timeout),
-        ("margin", plan.margin),
-        ("drain_spread", plan.drain_spread),
-        ("pre_stop", plan.pre_stop),
-        ("start_timeout", plan.start_timeout),
-        ("ready_timeout", plan.ready_timeout),
-    ];
-    for (setting, value) in settings {
-        if let Some(value) = value
-            && value > Plan::MAX
-        {
-            return Err(PlanError::TooLong {
-                setting,
-                value,
-                allowed: Plan::MAX,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// Refuses zero where it would mean that nothing can ever succeed.
-fn refuse_zero(plan: &Plan) -> Result<(), PlanError> {
-    let settings = [
-        ("grace_period", plan.grace_period),
-        ("start_timeout", plan.start_timeout),
-        ("ready_timeout", plan.ready_timeout),
-    ];
-    for (setting, value) in settings {
-        if value == Some(Duration::ZERO) {
-            return Err(PlanError::Zero {
-                setting,
-                allowed: Plan::MAX,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// The drain as set, if it fits; else what the others leave of the grace period, or the default.
-fn drain(
-    plan: &Plan,
-    lame_duck: Duration,
-    hooks_timeout: Duration,
-    margin: Duration,
-) -> Result<Duration, PlanError> {
-    // None of these is beyond 30 days here, so no sum overflows.
-    let others = lame_duck + hooks_timeout + margin;
-    match (plan.grace_period, plan.drain_timeout) {
-        (None, set) => Ok(set.unwrap_or(DRAIN_TIMEOUT)),
-        (Some(grace_period), None) if others >= grace_period => Err(PlanError::NoTimeToDrain {
-            lame_duck,
-            hooks_timeout,
-            margin,
-            needed: others,
-            grace_period,
-        }),
-        (Some(grace_period), None) => Ok(grace_period - others),
-        (Some(grace_period), Some(drain_timeout)) if others + drain_timeout > grace_period => {
-            Err(PlanError::OverBudget {
-                lame_duck,
-                drain_timeout,
-                hooks_timeout,
-                margin,
-                needed: others + drain_timeout,
-                grace_period,
-            })
-        }
-        (Some(_), Some(drain_timeout)) => Ok(drain_timeout),
-    }
-}
-
-fn spread(plan: &Plan, drain_timeout: Duration) -> Result<Duration, PlanError> {
-    let drain_spread = plan.drain_spread.unwrap_or(Duration::ZERO);
-    let allowed = drain_timeout / 2;
-    if drain_spread > allowed {
-        return Err(PlanError::SpreadTooLong {
-            drain_spread,
-            drain_timeout,
-            allowed,
-        });
-    }
-    Ok(drain_spread)
-}
-
-fn ready(plan: &Plan, start_timeout: Duration) -> Result<Duration, PlanError> {
-    match plan.ready_timeout {
-        Some(ready_timeout) if ready_timeout > start_timeout => Err(PlanError::ReadyBeyondStart {
-            ready_timeout,
-            start_timeout,
-        }),
-        Some(ready_timeout) => Ok(ready_timeout),
-        None => Ok(READY_TIMEOUT.min(start_timeout)),
     }
 }
 

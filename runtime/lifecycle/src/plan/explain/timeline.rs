@@ -49,14 +49,14 @@ fn headline(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
 
 fn footnote(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
     f.write_str(
-        "\nEach line begins at the latest then, and ends as soon as it has nothing left to do;\n\
-         only the lame duck takes all of its time.\n",
+        "\nThese are the latest moments: a line ends as soon as nothing is left to do in it. Only the\n\
+         lame duck always takes all of its time.\n",
     )?;
     if budget.on_deadline() == OnDeadline::KeepWaiting {
         write!(
             f,
-            "A second signal ends the wait at once. The first signal during a stop with another\n\
-             cause gives it an end, at most {} after that signal.\n",
+            "A second signal forces. The first signal during a stop with another cause gives the wait\n\
+             an end, and the stop then lasts at most {} from that signal.\n",
             Amount(budget.total())
         )?;
     }
@@ -102,7 +102,7 @@ fn table(budget: &Budget) -> Table {
     table.row(
         "dispose",
         budget.dispose_share(),
-        "contexts, tasks, sockets",
+        "contexts destroyed, tasks joined, sockets closed",
     );
     table.advance(budget.dispose_share());
     table.row("report", budget.seal_share(), "sealed, logged, announced");
