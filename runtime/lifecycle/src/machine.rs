@@ -237,6 +237,12 @@ impl Machine {
         self.phase
     }
 
+    /// When the server came into this phase; `None` if it has not.
+    #[must_use]
+    pub fn entered(&self, phase: Phase) -> Option<Instant> {
+        self.entered.get(phase.index()).copied().flatten()
+    }
+
     /// The latest instant that this machine was told of.
     #[must_use]
     pub const fn now(&self) -> Instant {
@@ -313,16 +319,15 @@ impl Machine {
     #[must_use]
     pub fn report(&self, timeline: &Timeline) -> Report {
         let began = self.stop.as_ref().map_or(self.now, |stop| stop.at);
-        let entered = |phase: Phase| self.entered.get(phase.index()).copied().flatten();
-        let ended = entered(Phase::Stopped).unwrap_or(self.now);
+        let ended = self.entered(Phase::Stopped).unwrap_or(self.now);
         let phases = Phase::STOPPING
             .into_iter()
             .enumerate()
             .filter_map(|(index, phase)| {
-                let began = entered(phase)?;
+                let began = self.entered(phase)?;
                 let next = Phase::STOPPING
                     .get(index + 1)
-                    .and_then(|next| entered(*next));
+                    .and_then(|next| self.entered(*next));
                 let took = next.unwrap_or(ended).since(began);
                 Some(PhaseReport { phase, began, took })
             })

@@ -1,0 +1,26 @@
+//! The smallest server: two routes, `PORT` and `LAME_DUCK_MS` from the environment.
+#![expect(clippy::print_stdout, reason = "it says where it is ready")]
+
+use std::time::Duration;
+
+use axum::{Router, extract::Query, routing::get};
+use lamplighter::{Report, Server};
+
+#[derive(serde::Deserialize)]
+struct Sleep {
+    ms: u64,
+}
+
+async fn sleep(Query(Sleep { ms }): Query<Sleep>) -> String {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+    format!("slept {ms} ms")
+}
+
+fn main() -> Report {
+    let app = Router::new()
+        .route("/", get(|| async { "Hello, World!" }))
+        .route("/sleep", get(sleep));
+    let server = Server::from_env(app);
+    server.on_ready(|ready| println!("ready on http://{}", ready.addr()));
+    lamplighter::block_on(server.run())
+}

@@ -1,0 +1,115 @@
+//! The main job on real input: a server that starts, serves and stops gracefully on real signals.
+//!
+//! | variable | what it does | default |
+//! |---|---|---|
+//! | `PORT`, `LISTEN` | where it listens | 5000, 127.0.0.1 |
+//! | `LOG_LEVEL` | what is logged to standard error | info |
+//! | `LAME_DUCK_MS` | how long it still accepts after the signal | 0 |
+//! | `GRACEFUL_SHUTDOWN_TIMEOUT_MS` | how long requests may take to finish | what the rest leaves |
+//! | `GRACE_PERIOD_MS` | the whole time from the signal to the end | 30000 |
+//! | `START_DELAY_MS` | a readiness check stays red that long | 0 |
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io::Write;
+use std::process::{ExitCode, Termination};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Query;
+use axum::response::sse::{Event, Sse};
+use axum::routing::{get, post};
+use futures_util::{Stream, StreamExt, stream};
+use lamplighter::{Check, Config, Hook, Server, ShutdownSignal, Variables};
+use tokio::time::{Instant, sleep};
+
+#[derive(serde::Deserialize)]
+struct Nap {
+    ms: u64,
+}
+
+async fn nap(Query(Nap { ms }): Query<Nap>) -> String {
+    sleep(Duration::from_millis(ms)).await;
+    format!("slept {ms} ms\n")
+}
+
+/// A tick every 100 ms until the server drains, then a last event: `bye`.
+async fn events(signal: ShutdownSignal) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let ticks = stream::unfold(0_u64, |tick| async move {
+        sleep(Duration::from_millis(100)).await;
+        Some((Event::default().data(format!("tick {tick}")), tick + 1))
+    });
+    let bye = stream::once(async { Event::default().data("bye") });
+    let events = ticks.take_until(signal.draining_owned()).chain(bye);
+    Sse::new(events.map(Ok))
+}
+
+fn app() -> Router {
+    Router::new()
+        .route("/", get(|| async { "Hello, World!\n" }))
+        .route("/sleep", get(nap))
+        .route("/echo", post(|body: String| async { body }))
+        .route("/events", get(events))
+}
+
+/// A step that cleans up, and says so.
+fn cleanup(name: &'static str) -> Hook {
+    Hook::named(name, move || async move { tracing::info!("{name} closed") })
+}
+
+/// The server as the environment wants it, with this program's own defaults.
+fn server(variables: &Variables) -> Result<Server, Box<dyn Error>> {
+    let config = Config::read(variables)?;
+    let delay = variables.millis("START_DELAY_MS")?.unwrap_or_default();
+    // Both widened to fit: the check below stays red for that long.
+    let ready = delay + Duration::from_secs(3);
+    let plan = config
+        .plan()
+        .ready_timeout(ready)
+        .start_timeout(ready + Duration::from_secs(27));
+    let server = Server::new(app()).config(&config).plan(plan);
+
+    server.on_ready(|ready| say(&format!("ready on http://{}", ready.addr())));
+    server.on_stop(|report| say(&report.timeline().to_string()));
+
+    server.hook(cleanup("database"))?;
+    server.hook(cleanup("cache").after(["database"]))?;
+    server.hook(cleanup("telemetry").after(["database", "cache"]))?;
+
+    let began = Instant::now();
+    server.health().check(Check::new("warm-up", move || async move {
+        match delay.checked_sub(began.elapsed()) {
+            Some(left) if !left.is_zero() => Err(format!("{left:.1?} to go")),
+            _ => Ok(()),
+        }
+    }));
+    Ok(server)
+}
+
+/// Prints to standard output. The reader may be gone (`quickstart | head -1`): no reason to fail.
+fn say(text: &str) {
+    drop(writeln!(std::io::stdout(), "{}", text.trim_end()));
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let mut variables = Variables::from_env().with_default("LISTEN", "127.0.0.1");
+    if !variables.is_set("GRACEFUL_SHUTDOWN_TIMEOUT_MS") {
+        variables = variables.with_default("GRACE_PERIOD_MS", "30000");
+    }
+    let levels = ["error", "warn", "info", "debug", "trace"];
+    let level = variables.one_of("LOG_LEVEL", &levels)?.unwrap_or("info");
+    tracing_subscriber::fmt()
+        .with_max_level(level.parse::<tracing::Level>()?)
+        .with_writer(std::io::stderr)
+        .init();
+    let server = server(&variables)?;
+    Ok(lamplighter::block_on(server.run()).report())
+}
+
+/// Exit code 78 (`EX_CONFIG`) for a setting that is refused; else what the report says.
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        drop(writeln!(std::io::stderr(), "quickstart: {error}"));
+        ExitCode::from(78)
+    })
+}

@@ -1,0 +1,526 @@
+//! The server as its users hold it, and the driver that carries out what the core decides
+//! (floor 3).
+//!
+//! **Invariant:** every decision about a life is the core's; here it is only carried out.
+
+mod callbacks;
+#[cfg(feature = "config")]
+pub(crate) mod config;
+mod driver;
+mod error;
+mod events;
+mod handle;
+mod hook;
+mod life;
+mod report;
+mod running;
+mod start;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use lamplighter_lifecycle::{Cause, HookError, Input, Machine, Plan, Signal};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+pub use error::{ServerError, StartError, StartReason};
+pub use events::{Events, ServerEvent};
+pub use handle::{ServerHandle, Stopping};
+pub use hook::{Hook, HookContext, HookFn, HookResult, IntoHook};
+pub use report::Report;
+pub use running::{Ready, Running};
+
+use self::driver::{Driver, Signals};
+use self::life::Life;
+use self::start::Start;
+use crate::os::listener::{Bind, BoxNetwork, Network, TcpNetwork};
+use crate::os::signal::{self, BoxSignalSource, SignalSource};
+use crate::os::tasks::Tasks;
+use crate::os::watchdog::{self, Watched};
+use crate::os::process;
+use crate::transport::{
+    Application, Health, Limits, ServeConnection, ServerScope, ShutdownSignal, Sink, Transport,
+    serve_connection,
+};
+
+/// Where a server listens that was told nothing else.
+const DEFAULT_ADDR: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
+
+/// A server that was made and not started: one entry point that wires everything up.
+///
+/// Setters take it and never fail; what they were given is checked by [`check`](Self::check) and
+/// by the start. Registrations borrow it, and are there on every [`handle`](Self::handle) too.
+/// Dropped without having been started, it runs nothing: its hooks are settled as not started.
+pub struct Server {
+    life: Arc<Life>,
+    /// `None` once it was started.
+    parts: Option<Box<Parts>>,
+}
+
+/// What a server is made of until it starts.
+struct Parts {
+    app: Arc<dyn ServeConnection>,
+    binds: Vec<Bind>,
+    limits: Limits,
+    network: BoxNetwork,
+    stop_on: Option<Vec<Signal>>,
+    source: Option<BoxSignalSource>,
+    /// What was found wrong with a setting when it was made.
+    refused: Option<StartReason>,
+    /// Whether `listen` was called.
+    listens: bool,
+}
+
+/// Which signals stop a server that was told nothing else.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// `start()`: none.
+    Started,
+    /// `run()`: those that mean "stop" to a process.
+    Run,
+}
+
+impl Server {
+    /// A server for this application, on `0.0.0.0:5000` unless told otherwise. Reads no
+    /// environment.
+    pub fn new(app: impl Application) -> Self {
+        Self {
+            life: Life::new(),
+            parts: Some(Box::new(Parts {
+                app: serve_connection(app),
+                binds: vec![Bind::from(DEFAULT_ADDR)],
+                limits: Limits::default(),
+                network: BoxNetwork::new(TcpNetwork::default()),
+                stop_on: None,
+                source: None,
+                refused: None,
+                listens: false,
+            })),
+        }
+    }
+}
+
+// Made, not started: what it consists of.
+impl Server {
+    /// Listens here. The first call replaces the default, later ones add listeners.
+    ///
+    /// Takes a port, an address, text such as `"127.0.0.1:8080"`, `"[::]:80"` or `"localhost:0"`,
+    /// or a [`Bind`]. What does not hold comes out of [`check`](Self::check) and of the start.
+    #[must_use]
+    pub fn listen(mut self, bind: impl Into<Bind>) -> Self {
+        let bind = bind.into();
+        if let Some(parts) = &mut self.parts {
+            if !std::mem::replace(&mut parts.listens, true) {
+                parts.binds.clear();
+            }
+            parts.binds.push(bind);
+        }
+        self
+    }
+
+    /// The time budget of its start and its stop.
+    #[must_use]
+    pub fn plan(self, plan: Plan) -> Self {
+        self.life.set_plan(plan);
+        self
+    }
+
+    /// What a peer may take and grow.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        self.change(|parts| parts.limits = limits)
+    }
+
+    /// The signals that stop it. Unless told: none under [`start`](Self::start); SIGTERM, SIGINT
+    /// and SIGHUP under [`run`](Self::run).
+    #[must_use]
+    pub fn stop_on(self, signals: impl IntoIterator<Item = Signal>) -> Self {
+        let signals = signals.into_iter().collect();
+        self.change(|parts| parts.stop_on = Some(signals))
+    }
+
+    /// Where signals come from: the process, unless told otherwise.
+    #[must_use]
+    pub fn signal_source(self, source: impl SignalSource) -> Self {
+        self.change(|parts| parts.source = Some(BoxSignalSource::new(source)))
+    }
+
+    /// What binds the addresses: the operating system, unless told otherwise.
+    #[must_use]
+    pub fn network(self, network: impl Network) -> Self {
+        self.change(|parts| parts.network = BoxNetwork::new(network))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        if let Some(parts) = &mut self.parts {
+            change(parts);
+        }
+        self
+    }
+}
+
+// The same as on every handle.
+impl Server {
+    /// What everybody else may hold, before, during and after the run.
+    #[must_use]
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle::new(Arc::clone(&self.life))
+    }
+
+    /// What handlers, streams and workers of this server listen to.
+    #[must_use]
+    pub fn shutdown_signal(&self) -> ShutdownSignal {
+        self.handle().shutdown_signal()
+    }
+
+    /// The health of this server.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.handle().health()
+    }
+
+    /// Everything that happens from now on.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        self.handle().events()
+    }
+
+    /// Registers a cleanup step. See [`ServerHandle::hook`].
+    ///
+    /// # Errors
+    ///
+    /// A cycle, with its path; a name or timeout that cannot be. Nothing is changed then.
+    #[doc(alias = "on_shutdown")]
+    pub fn hook<M>(&self, hook: impl IntoHook<M>) -> Result<(), HookError> {
+        self.handle().hook(hook)
+    }
+
+    /// Registers a background task. See [`ServerHandle::worker`].
+    ///
+    /// # Errors
+    ///
+    /// None before the start; the signature is that of the handle.
+    pub fn worker<F, Fut, R>(&self, name: impl Into<String>, worker: F) -> Result<(), HookError>
+    where
+        F: FnOnce(ShutdownSignal) -> Fut + Send + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: HookResult,
+    {
+        self.handle().worker(name, worker)
+    }
+
+    /// Is told when the start begins. See [`ServerHandle::on_start`].
+    pub fn on_start(&self, callback: impl FnMut() + Send + 'static) {
+        self.handle().on_start(callback);
+    }
+
+    /// Is told when the server is bound, accepting and ready.
+    pub fn on_ready(&self, callback: impl FnMut(&Ready) + Send + 'static) {
+        self.handle().on_ready(callback);
+    }
+
+    /// Is told when a stop has begun; readiness is off already.
+    pub fn on_stopping(&self, callback: impl FnMut(&Cause) + Send + 'static) {
+        self.handle().on_stopping(callback);
+    }
+
+    /// Is told when the server has stopped, with the complete report; last of all.
+    pub fn on_stop(&self, callback: impl FnMut(&Report) + Send + 'static) {
+        self.handle().on_stop(callback);
+    }
+
+    /// Is told what failed: at once before a stop, all at once at its end.
+    pub fn on_error(&self, callback: impl FnMut(&ServerError) + Send + 'static) {
+        self.handle().on_error(callback);
+    }
+}
+
+// Its life.
+impl Server {
+    /// Everything that the start would refuse without binding: configuration, addresses, plan,
+    /// hooks.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that does not hold.
+    pub fn check(&self) -> Result<(), StartReason> {
+        if let Some(parts) = &self.parts {
+            parts.check()?;
+        }
+        Ok(self.life.ask(Machine::check)?)
+    }
+
+    /// Starts, and resolves when the server is ready: bound, accepting, every readiness check
+    /// green, every `on_ready` callback run. No signal stops it unless
+    /// [`stop_on`](Self::stop_on) says so.
+    ///
+    /// # Errors
+    ///
+    /// What stood in the way. Nothing of the server is left then: listeners are closed, hooks
+    /// settled.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future begins a stop in the background.
+    pub async fn start(self) -> Result<Running, StartError> {
+        self.begin(Mode::Started).await
+    }
+
+    /// Starts, serves until SIGTERM, SIGINT or whatever else stops it, and resolves with the
+    /// report. A start that failed is in the report, too.
+    ///
+    /// A SIGHUP stops it as well, unless [`stop_on`](Self::stop_on) says otherwise; a SIGUSR2 is
+    /// logged and ignored: both would kill the process otherwise, hooks unrun.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future begins a stop in the background.
+    pub async fn run(self) -> Report {
+        match self.begin(Mode::Run).await {
+            Ok(running) => running.wait().await,
+            Err(error) => error.into_report(),
+        }
+    }
+
+    /// Stops without having been started: the hooks run, nothing is bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing once it was polled; the stop goes on in the background.
+    pub async fn stop(mut self) -> Report {
+        let stopping = self.handle().stop();
+        self.launch(Mode::Started);
+        stopping.await
+    }
+
+    async fn begin(mut self, mode: Mode) -> Result<Running, StartError> {
+        let life = Arc::clone(&self.life);
+        self.launch(mode);
+        let mut owner = Owner(Some(Arc::clone(&life)));
+        let mut ready = life.ready();
+        let mut finished = life.finished();
+        let is_ready = tokio::select! {
+            biased;
+            ready = ready.wait_for(|ready| *ready) => ready.is_ok(),
+            finished = finished.wait_for(Option::is_some) => finished.is_err(),
+        };
+        owner.0 = None;
+        if is_ready {
+            let addrs = life.addrs.get().cloned().unwrap_or_default();
+            return Ok(Running::new(ServerHandle::new(life), addrs));
+        }
+        Err(life.start_error())
+    }
+
+    /// Sets everything in motion. Callable once.
+    fn launch(&mut self, mode: Mode) {
+        let Some(parts) = self.parts.take() else {
+            return;
+        };
+        let life = &self.life;
+        let runtime = Handle::current();
+        life.clock.begin(&runtime);
+        let tasks = Tasks::new(runtime.clone(), |name, message| {
+            tracing::error!(target: "lamplighter::server", %name, "panicked: {message}");
+        });
+        let own = Tasks::new(runtime, |name, message| {
+            tracing::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
+        });
+        let refused = parts.check();
+        // First of all: a signal during the start is a stop, not the end of the process.
+        let (signals, armed) = match parts.source {
+            Some(source) => arm_source(life, &own, source, parts.stop_on, mode),
+            None => arm_process(life, parts.stop_on, mode),
+        };
+        let transport = Transport::new(
+            parts.app,
+            parts.limits,
+            life.clock.clone(),
+            tasks.clone(),
+            Arc::clone(life) as Arc<dyn Sink>,
+            ServerScope::new(life.key, life.signal.clone()),
+        );
+        life.transport.get_or_init(|| transport.clone());
+        let (cancel_start, cancelled) = watch::channel(false);
+        let start = Start {
+            life: Arc::clone(life),
+            binds: parts.binds,
+            network: parts.network,
+            transport: transport.clone(),
+            refused: refused.and(armed),
+            cancelled,
+        };
+        let driver = Driver {
+            life: Arc::clone(life),
+            tasks,
+            own: own.clone(),
+            transport,
+            start: Some(start),
+            cancel_start,
+            start_task: None,
+            hooks: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            signals,
+            watch: Some(watchdog::watch(Arc::clone(life) as Arc<dyn Watched>)),
+        };
+        life.input(Input::Start);
+        drop(own.spawn("driver", driver.run()));
+    }
+}
+
+impl Parts {
+    fn check(&self) -> Result<(), StartReason> {
+        if let Some(reason) = &self.refused {
+            return Err(reason.clone());
+        }
+        for bind in &self.binds {
+            bind.check().map_err(Arc::new)?;
+        }
+        Ok(())
+    }
+}
+
+/// Stops a start whose future is dropped.
+struct Owner(Option<Arc<Life>>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Some(life) = &self.0 {
+            life.input(Input::Stop(Cause::Dropped));
+        }
+    }
+}
+
+/// The signals that stop a server, and those that it is only to survive.
+fn wanted(stop_on: Option<Vec<Signal>>, mode: Mode) -> (Vec<Signal>, Vec<Signal>) {
+    match (stop_on, mode) {
+        (Some(signals), Mode::Started) => (signals, Vec::new()),
+        (None, Mode::Started) => (Vec::new(), Vec::new()),
+        (signals, Mode::Run) => {
+            let mut stop = signals.unwrap_or_else(|| vec![Signal::Sigterm, Signal::Sigint]);
+            // Operators send it by habit, and its default would end the process, hooks unrun.
+            if !stop.contains(&Signal::Sighup) {
+                stop.push(Signal::Sighup);
+            }
+            let survive = [Signal::Sigusr2]
+                .into_iter()
+                .filter(|signal| !stop.contains(signal))
+                .collect();
+            (stop, survive)
+        }
+    }
+}
+
+/// Takes a signal in: a stop signal is the core's, any other is only logged.
+fn take_signal(life: &Life, stop: &[Signal], signal: Signal) {
+    if stop.contains(&signal) {
+        life.input(Input::Signal(signal));
+    } else {
+        tracing::warn!(
+            target: "lamplighter::server",
+            %signal,
+            "ignored: nothing listens to this signal"
+        );
+    }
+}
+
+/// Listens to the signals of the process.
+fn arm_process(
+    life: &Arc<Life>,
+    stop_on: Option<Vec<Signal>>,
+    mode: Mode,
+) -> (Signals, Result<(), StartReason>) {
+    let (stop, survive) = wanted(stop_on, mode);
+    if stop.is_empty() && survive.is_empty() {
+        if process::is_pid_one() {
+            tracing::warn!(
+                target: "lamplighter::server",
+                "this process is PID 1 and listens to no signal: SIGTERM will be ignored"
+            );
+        }
+        return (Signals::default(), Ok(()));
+    }
+    let all: Vec<Signal> = stop.iter().chain(&survive).copied().collect();
+    // Weak: the list of subscribers of the process keeps no server alive.
+    let weak = Arc::downgrade(life);
+    let subscribed = signal::subscribe(&all, move |signal| {
+        if let Some(life) = weak.upgrade() {
+            take_signal(&life, &stop, signal);
+        }
+    });
+    match subscribed {
+        Ok(subscription) => {
+            let signals = Signals {
+                subscription: Some(subscription),
+                source: None,
+            };
+            (signals, Ok(()))
+        }
+        Err(error) => {
+            let error = StartReason::Signals(Arc::new(error));
+            (Signals::default(), Err(error))
+        }
+    }
+}
+
+/// Listens to a source of signals that the user brought.
+fn arm_source(
+    life: &Arc<Life>,
+    own: &Tasks,
+    mut source: BoxSignalSource,
+    stop_on: Option<Vec<Signal>>,
+    mode: Mode,
+) -> (Signals, Result<(), StartReason>) {
+    let (stop, survive) = wanted(stop_on, mode);
+    let all: Vec<Signal> = stop.iter().chain(&survive).copied().collect();
+    if let Err(error) = source.arm(&all) {
+        let error = StartReason::Signals(Arc::new(error));
+        return (Signals::default(), Err(error));
+    }
+    let life = Arc::clone(life);
+    let task = own.spawn("signals", async move {
+        while let Some(signal) = source.next().await {
+            take_signal(&life, &stop, signal);
+        }
+    });
+    let signals = Signals {
+        subscription: None,
+        source: Some(task.abort_handle()),
+    };
+    (signals, Ok(()))
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.parts.is_none() {
+            return;
+        }
+        let hooks = self.life.ask(|machine| machine.hooks().len());
+        if hooks > 0 {
+            tracing::warn!(
+                target: "lamplighter::server",
+                hooks,
+                "a server with hooks was dropped without having been started: they do not run"
+            );
+        }
+        self.life.input(Input::Discard);
+        let report = self.life.report();
+        self.life.finish(report);
+    }
+}

@@ -1,0 +1,338 @@
+//! The driver: carries out what the core asks for, and tells it what came of it (floor 3).
+//!
+//! **Invariant:** no decision about the life is taken here: no `if` on phases, causes or deadlines.
+//! **Invariant:** every wait races the machine's next input.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lamplighter_lifecycle::{
+    Announcement, Effect, HookEnd, HookId, Input, Instant, WorkerEnd, WorkerId,
+};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::callbacks::callback_name;
+use super::error::ServerError;
+use super::handle::ServerHandle;
+use super::hook::{HookContext, HookRun, hook_end};
+use super::life::Life;
+use super::running::Ready;
+use super::start::Start;
+use super::worker::worker_end;
+use crate::os::tasks::{TaskEnd, Tasks};
+use crate::os::watchdog::WatchGuard;
+use crate::transport::{ServerScope, Sink, Transport, scope, scope_sync};
+
+/// What the driver works with. It lives from the start to the end of one life.
+pub(crate) struct Driver {
+    pub(crate) life: Arc<Life>,
+    /// The user's work: the start, hooks, workers, connections. Dispose waits for these.
+    pub(crate) tasks: Tasks,
+    /// What waits for the above, and the driver itself.
+    pub(crate) own: Tasks,
+    pub(crate) transport: Transport,
+    pub(crate) start: Option<Start>,
+    pub(crate) cancel_start: watch::Sender<bool>,
+    pub(crate) start_task: Option<AbortHandle>,
+    pub(crate) hooks: BTreeMap<HookId, RunningHook>,
+    pub(crate) workers: BTreeMap<WorkerId, AbortHandle>,
+    /// Whatever feeds the machine signals, until the end.
+    pub(crate) signals: Signals,
+    /// The end of the budget, held by the thread beside the runtime.
+    pub(crate) watch: Option<WatchGuard>,
+}
+
+/// What keeps signals coming.
+#[derive(Default)]
+pub(crate) struct Signals {
+    pub(crate) subscription: Option<crate::os::signal::Subscription>,
+    pub(crate) source: Option<AbortHandle>,
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        if let Some(source) = &self.source {
+            source.abort();
+        }
+    }
+}
+
+/// A hook that has been started.
+pub(crate) struct RunningHook {
+    task: Option<AbortHandle>,
+    abandoned: watch::Sender<bool>,
+}
+
+/// Whether the driver goes on.
+enum Turn {
+    On,
+    Over,
+}
+
+/// Tells everybody who waits that nobody drives any more: the runtime was dropped under us.
+struct Lost(Arc<Life>);
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        if !self.0.is_finished() {
+            tracing::error!(
+                target: "lamplighter::server",
+                phase = %self.0.phase(),
+                "the runtime was dropped while the server was alive: hooks did not run"
+            );
+            let report = self.0.report();
+            self.0.finish(report);
+        }
+    }
+}
+
+impl Driver {
+    /// Drives the life to its end.
+    pub(crate) async fn run(mut self) {
+        // Declared first, so dropped last.
+        let lost = Lost(Arc::clone(&self.life));
+        let life = Arc::clone(&self.life);
+        let mut timer = life.clock.timer();
+        loop {
+            while let Some(effect) = life.poll_effect() {
+                match self.carry_out(effect) {
+                    Turn::On => {}
+                    Turn::Over => {
+                        drop(lost);
+                        return;
+                    }
+                }
+            }
+            timer.set(life.poll_timeout());
+            tokio::select! {
+                biased;
+                () = life.wake.notified() => {}
+                () = &mut timer => {
+                    life.timeout();
+                    // Whoever was just told of a step gets its turn before the next one.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Turn {
+        tracing::trace!(target: "lamplighter::lifecycle", ?effect);
+        match effect {
+            Effect::Announce(announcement) => self.announce(announcement),
+            Effect::BeginStart => self.begin_start(),
+            Effect::CancelStart => drop(self.cancel_start.send_replace(true)),
+            Effect::DropStart => {
+                if let Some(start) = &self.start_task {
+                    start.abort();
+                }
+            }
+            Effect::SetReadiness(readiness) => self.life.health.set(readiness),
+            Effect::StartWorker(worker) => self.start_worker(worker),
+            Effect::Direct(directive) => {
+                self.life.controller.direct(&directive);
+                self.transport.direct(&directive);
+            }
+            Effect::CloseListeners => self.transport.close_listeners(),
+            Effect::DropListeners => self.transport.drop_listeners(),
+            Effect::AbortWork => {
+                self.transport.abort();
+                for worker in self.workers.values() {
+                    worker.abort();
+                }
+            }
+            Effect::RunHook { hook, deadline } => self.run_hook(hook, deadline),
+            Effect::AbortHook(hook) => self.abort_hook(hook),
+            Effect::Dispose => self.dispose(),
+            Effect::Seal => self.seal(),
+            Effect::Finish => {
+                self.finish();
+                return Turn::Over;
+            }
+            effect => {
+                debug_assert!(false, "an effect that this driver does not know: {effect:?}");
+            }
+        }
+        Turn::On
+    }
+
+    fn scope(&self) -> ServerScope {
+        ServerScope::new(self.life.key, self.life.signal.clone())
+    }
+
+    fn announce(&self, announcement: Announcement) {
+        let life = &self.life;
+        let panics = scope_sync(self.scope(), || match &announcement {
+            Announcement::Start => life.callbacks.start.run(|callback| callback()),
+            Announcement::Ready => {
+                let addrs = life.addrs.get().cloned().unwrap_or_default();
+                let ready = Ready::new(ServerHandle::new(Arc::clone(life)), addrs);
+                life.callbacks.ready.run(|callback| callback(&ready))
+            }
+            Announcement::Stopping => {
+                let cause = life.ask(|machine| machine.cause().cloned());
+                life.callbacks.stopping.run(|callback| {
+                    if let Some(cause) = &cause {
+                        callback(cause);
+                    }
+                })
+            }
+            Announcement::Error(failures) => {
+                let error = ServerError::new(Arc::clone(failures));
+                tracing::error!(target: "lamplighter::lifecycle", "{error}");
+                life.callbacks.error.run(|callback| callback(&error))
+            }
+            Announcement::Stop => {
+                let report = life.report();
+                life.callbacks.stop.run(|callback| callback(&report))
+            }
+        });
+        for message in &panics {
+            tracing::error!(
+                target: "lamplighter::lifecycle",
+                callback = callback_name(&announcement),
+                "a callback panicked: {message}"
+            );
+        }
+        if announcement == Announcement::Ready {
+            life.set_ready();
+        }
+        life.input(Input::Announced {
+            announcement,
+            panics,
+        });
+    }
+
+    fn begin_start(&mut self) {
+        if let Some(start) = self.start.take() {
+            let task = self.tasks.spawn("start", start.run());
+            self.start_task = Some(task.abort_handle());
+        }
+    }
+
+    fn start_worker(&mut self, worker: WorkerId) {
+        let life = Arc::clone(&self.life);
+        let Some(run) = life.take_worker(worker) else {
+            let end = WorkerEnd::Aborted;
+            life.input(Input::WorkerEnded { worker, end });
+            return;
+        };
+        let name = life.ask(|machine| machine.worker_name(worker).cloned());
+        let name = format!("worker {}", name.as_deref().unwrap_or_default());
+        let signal = life.signal.clone();
+        // Made inside the task, so that a panic of the closure itself is the worker's own.
+        let future = scope(self.scope(), async move { run(signal).await });
+        let task = self.tasks.spawn(name.clone(), future);
+        self.workers.insert(worker, task.abort_handle());
+        self.own.spawn(format!("end of {name}"), async move {
+            let end = match task.await {
+                TaskEnd::Done(result) => worker_end(result),
+                TaskEnd::Panicked(message) => WorkerEnd::Panicked(message.into()),
+                TaskEnd::Aborted => WorkerEnd::Aborted,
+            };
+            life.input(Input::WorkerEnded { worker, end });
+        });
+    }
+
+    fn run_hook(&mut self, hook: HookId, deadline: Instant) {
+        let life = Arc::clone(&self.life);
+        let cause = life.ask(|machine| machine.cause().cloned());
+        let (Some(run), Some(cause)) = (life.take_hook(hook), cause) else {
+            let end = HookEnd::Aborted;
+            life.input(Input::HookEnded { hook, end });
+            return;
+        };
+        let name = life.ask(|machine| machine.hooks().label(hook));
+        tracing::debug!(target: "lamplighter::lifecycle", hook = %name, "hook begins");
+        let name = format!("hook {name}");
+        let (abandoned, is_abandoned) = watch::channel(false);
+        let context = HookContext {
+            deadline,
+            clock: life.clock.clone(),
+            cause,
+            handle: ServerHandle::new(Arc::clone(&life)),
+            abandoned: is_abandoned,
+        };
+        let task = match run {
+            HookRun::Async(run) => {
+                let future = scope(self.scope(), async move { run(context).await });
+                let task = self.tasks.spawn(name.clone(), future);
+                let abort = task.abort_handle();
+                self.report_end(hook, name, task);
+                Some(abort)
+            }
+            HookRun::Blocking(run) => {
+                let inside = self.scope();
+                let run = move || scope_sync(inside, || run(context));
+                match self.tasks.thread(name.clone(), run) {
+                    Ok(thread) => self.report_end(hook, name, thread),
+                    Err(error) => {
+                        let end = HookEnd::Failed(format!("no thread for it: {error}").into());
+                        life.input(Input::HookEnded { hook, end });
+                    }
+                }
+                None
+            }
+        };
+        self.hooks.insert(hook, RunningHook { task, abandoned });
+    }
+
+    /// Waits for a hook beside the driver, and tells the core how it ended.
+    fn report_end(
+        &self,
+        hook: HookId,
+        name: String,
+        task: impl Future<Output = TaskEnd<Result<(), crate::transport::BoxError>>> + Send + 'static,
+    ) {
+        let life = Arc::clone(&self.life);
+        self.own.spawn(format!("end of {name}"), async move {
+            let end = match task.await {
+                TaskEnd::Done(result) => hook_end(result),
+                TaskEnd::Panicked(message) => HookEnd::Panicked(message.into()),
+                TaskEnd::Aborted => HookEnd::Aborted,
+            };
+            life.input(Input::HookEnded { hook, end });
+        });
+    }
+
+    fn abort_hook(&self, hook: HookId) {
+        if let Some(running) = self.hooks.get(&hook) {
+            running.abandoned.send_replace(true);
+            if let Some(task) = &running.task {
+                task.abort();
+            }
+        }
+    }
+
+    /// Waits beside the driver until nothing of the user's work is left.
+    fn dispose(&self) {
+        let life = Arc::clone(&self.life);
+        if self.tasks.count() == 0 {
+            life.input(Input::Disposed);
+            return;
+        }
+        let tasks = self.tasks.clone();
+        self.own.spawn("dispose", async move {
+            tasks.ended().await;
+            life.input(Input::Disposed);
+        });
+    }
+
+    fn seal(&self) {
+        let report = self.life.report();
+        let threads = self.tasks.live_threads();
+        if report.is_clean() && threads.is_empty() {
+            tracing::info!(target: "lamplighter::lifecycle", "{report}");
+        } else {
+            tracing::warn!(target: "lamplighter::lifecycle", ?threads, "{report}");
+        }
+    }
+
+    fn finish(&mut self) {
+        let report = self.life.report();
+        self.signals = Signals::default();
+        self.life.finish(report);
+        self.watch = None;
+    }
+}

@@ -1,0 +1,294 @@
+//! The one value that everybody around a server shares: its machine and what waits on it (floor 3).
+//!
+//! **Invariant:** whoever has an input locks, hands it to the machine, and unlocks; no user code
+//! runs under the lock. **Invariant:** no decision about the life is taken here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use lamplighter_lifecycle::{
+    Effect, HookError, HookId, Input, Instant, Machine, Phase, Plan, ServerState, StartFailure,
+    Timeline, WorkerId,
+};
+use tokio::sync::{Notify, watch};
+
+use super::callbacks::Callbacks;
+use super::error::{StartError, StartReason};
+use super::events::{Events, Subscribers};
+use super::hook::{Hook, HookRun};
+use super::report::Report;
+use super::worker::{Waiting, WorkerRun};
+use crate::os::clock::Clock;
+use crate::os::listener::Addr;
+use crate::os::watchdog::{Remaining, Watched};
+use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
+
+/// One server's life, shared by its owner, its handles, its driver and its connections.
+pub(crate) struct Life {
+    inner: Mutex<Inner>,
+    pub(crate) wake: Notify,
+    pub(crate) clock: Clock,
+    pub(crate) key: ServerKey,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) health: Health,
+    pub(crate) controller: ShutdownController,
+    pub(crate) signal: ShutdownSignal,
+    pub(crate) transport: OnceLock<Transport>,
+    pub(crate) addrs: OnceLock<Arc<[Bound]>>,
+    pub(crate) reason: OnceLock<StartReason>,
+    progress: watch::Sender<Progress>,
+    /// Whether every `on_ready` callback has run.
+    ready: watch::Sender<bool>,
+    finished: watch::Sender<Option<Report>>,
+}
+
+/// A listener that was bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) addr: Addr,
+}
+
+/// How far a life has come, for those who wait for a point in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) phase: Phase,
+    pub(crate) drained: bool,
+}
+
+struct Inner {
+    machine: Machine,
+    timeline: Timeline,
+    subscribers: Subscribers,
+    hooks: Vec<Option<HookRun>>,
+    workers: Waiting,
+}
+
+impl Life {
+    pub(crate) fn new() -> Arc<Self> {
+        static SERVERS: AtomicU64 = AtomicU64::new(1);
+        let (controller, signal) = ShutdownSignal::manual();
+        let progress = Progress {
+            phase: Phase::Created,
+            drained: false,
+        };
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                machine: Machine::new(),
+                timeline: Timeline::default(),
+                subscribers: Subscribers::default(),
+                hooks: Vec::new(),
+                workers: Waiting::default(),
+            }),
+            wake: Notify::new(),
+            clock: Clock::new(),
+            key: ServerKey::new(SERVERS.fetch_add(1, Ordering::Relaxed)),
+            callbacks: Callbacks::default(),
+            health: Health::default(),
+            controller,
+            signal,
+            transport: OnceLock::new(),
+            addrs: OnceLock::new(),
+            reason: OnceLock::new(),
+            progress: watch::Sender::new(progress),
+            ready: watch::Sender::new(false),
+            finished: watch::Sender::new(None),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // No user code runs under this lock, so a poisoned one is whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the machine, tells what happened, wakes the driver.
+    fn change<T>(&self, change: impl FnOnce(&mut Machine, Instant) -> T) -> T {
+        let mut inner = self.lock();
+        let timeout = inner.machine.poll_timeout();
+        // Read under the lock: time goes forward from input to input.
+        let now = self.clock.now();
+        let result = change(&mut inner.machine, now);
+        inner.tell();
+        let phase = inner.machine.phase();
+        let drained = inner.machine.is_drained();
+        let progress = Progress { phase, drained };
+        self.progress.send_if_modified(|known| {
+            let news = *known != progress;
+            *known = progress;
+            news
+        });
+        if inner.machine.has_output() || inner.machine.poll_timeout() != timeout {
+            self.wake.notify_one();
+        }
+        result
+    }
+
+    /// Does what is due by now.
+    pub(crate) fn timeout(&self) {
+        self.change(Machine::handle_timeout);
+    }
+
+    /// The next thing for the driver to do.
+    pub(crate) fn poll_effect(&self) -> Option<Effect> {
+        self.lock().machine.poll_effect()
+    }
+
+    /// When the driver has to call [`timeout`](Self::timeout) next.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.lock().machine.poll_timeout()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.lock().machine.phase()
+    }
+
+    pub(crate) fn state(&self) -> ServerState {
+        self.phase().state()
+    }
+
+    /// Asks the machine something.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Machine) -> T) -> T {
+        question(&self.lock().machine)
+    }
+
+    pub(crate) fn set_plan(&self, plan: Plan) {
+        self.lock().machine.set_plan(plan);
+    }
+
+    pub(crate) fn register_hook(&self, hook: Hook) -> Result<(), HookError> {
+        let (spec, run) = hook.into_parts();
+        let mut inner = self.lock();
+        let id = inner.machine.register_hook(spec)?;
+        debug_assert_eq!(id.index(), inner.hooks.len());
+        inner.hooks.push(Some(run));
+        Ok(())
+    }
+
+    pub(crate) fn register_worker(&self, name: Arc<str>, run: WorkerRun) -> Result<(), HookError> {
+        let mut inner = self.lock();
+        let worker = inner.machine.register_worker(name)?;
+        inner.workers.put(worker, run);
+        drop(inner);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The code of a hook, to be run once.
+    pub(crate) fn take_hook(&self, hook: HookId) -> Option<HookRun> {
+        self.lock().hooks.get_mut(hook.index())?.take()
+    }
+
+    /// The code of a worker, to be run once.
+    pub(crate) fn take_worker(&self, worker: WorkerId) -> Option<WorkerRun> {
+        self.lock().workers.take(worker)
+    }
+
+    pub(crate) fn subscribe(&self) -> Events {
+        let mut inner = self.lock();
+        if inner.machine.phase() == Phase::Stopped {
+            return Subscribers::default().subscribe();
+        }
+        inner.machine.observe_connections(true);
+        inner.subscribers.subscribe()
+    }
+
+    /// All the facts so far; the one complete report once the server has stopped.
+    pub(crate) fn report(&self) -> Report {
+        if let Some(report) = &*self.finished.borrow() {
+            return report.clone();
+        }
+        let inner = self.lock();
+        Report::new(inner.machine.report(&inner.timeline))
+    }
+
+    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    /// Whether every `on_ready` callback has run.
+    pub(crate) fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.ready.send_replace(true);
+    }
+
+    /// Why the start failed, once it has.
+    pub(crate) fn start_error(&self) -> StartError {
+        let report = self.report();
+        let known = self.reason.get().cloned();
+        let reason = known.unwrap_or_else(|| match &report.outcome().start_failure {
+            None => StartReason::Stopped,
+            Some(StartFailure::NotReady(message)) => StartReason::NotReady(Arc::clone(message)),
+            // The core itself refused the plan or the hooks; asked again, it says so in types.
+            Some(failure) => match self.ask(Machine::check) {
+                Err(error) => error.into(),
+                Ok(()) => StartReason::TimedOut(failure.message().into()),
+            },
+        });
+        let after = self.ask(|machine| machine.entered(Phase::LameDuck));
+        let after = after.unwrap_or_default().since(Instant::ZERO);
+        StartError::new(reason, after, report)
+    }
+
+    /// Resolves with the complete report.
+    pub(crate) fn finished(&self) -> watch::Receiver<Option<Report>> {
+        self.finished.subscribe()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.finished.borrow().is_some()
+    }
+
+    /// Lets go of everything that users have handed in, and wakes everybody who waits for the end.
+    pub(crate) fn finish(&self, report: Report) {
+        let (hooks, workers) = {
+            let mut inner = self.lock();
+            inner.subscribers.end();
+            let hooks = std::mem::take(&mut inner.hooks);
+            (hooks, inner.workers.take_all())
+        };
+        // Dropped without the lock: captured values may have a say in their own drop.
+        drop((hooks, workers));
+        self.callbacks.clear();
+        self.health.clear();
+        self.finished.send_if_modified(|known| {
+            let news = known.is_none();
+            known.get_or_insert(report);
+            news
+        });
+    }
+}
+
+impl Inner {
+    fn tell(&mut self) {
+        while let Some((at, event)) = self.machine.poll_event() {
+            self.timeline.record(at, &event);
+            if !self.subscribers.is_empty() {
+                self.subscribers.tell(at, &event);
+                if self.subscribers.is_empty() {
+                    self.machine.observe_connections(false);
+                }
+            }
+        }
+    }
+}
+
+impl Sink for Life {
+    fn input(&self, input: Input) {
+        self.change(|machine, now| machine.handle(now, input));
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+impl std::fmt::Debug for Life {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Life")
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
+}

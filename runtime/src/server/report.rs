@@ -1,0 +1,154 @@
+//! The report as its users hold it: cheap to clone, fit to be returned from `main` (floor 3).
+//!
+//! **Invariant:** every complete report of a server is the same one.
+
+use std::fmt;
+use std::io::Write;
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lamplighter_lifecycle::{
+    Cause, ConnectionsReport, Failure, HookReport, Outcome, PhaseReport, WorkerReport,
+};
+
+/// All the facts of a server's life, to its end or so far.
+///
+/// A clone is a clone of one `Arc`. Printed, it is one line for a log; its
+/// [`timeline`](Self::timeline) is for people. Returned from `main`, it sets the exit code, and
+/// tells on standard error what was not clean.
+#[derive(Clone)]
+pub struct Report(Arc<lamplighter_lifecycle::Report>);
+
+impl Report {
+    pub(crate) fn new(report: lamplighter_lifecycle::Report) -> Self {
+        Self(Arc::new(report))
+    }
+
+    /// Why the server stopped; `None` while nothing stops it.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.0.cause.as_ref()
+    }
+
+    /// How it ended, as facts that do not exclude each other.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        &self.0.outcome
+    }
+
+    /// Whether nothing was cut, nothing abandoned, every hook ok, and the start no failure.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.0.outcome.is_clean()
+    }
+
+    /// Whether the server has stopped, so that this will not change any more.
+    ///
+    /// A report is incomplete if it was asked for from within the server's own stop: a hook cannot
+    /// wait for the report of the stop that waits for that hook.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.0.complete
+    }
+
+    /// Time from the cause to the end, or to now.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.0.total
+    }
+
+    /// What the plan allowed for the stop; `None` if it allowed to wait without end.
+    #[must_use]
+    pub fn budget(&self) -> Option<Duration> {
+        self.0.budget
+    }
+
+    /// For how long the process had no time at all during the stop, as seen by timers that came
+    /// late. It comes on top of the budget.
+    #[must_use]
+    pub fn stalled(&self) -> Duration {
+        self.0.stalled
+    }
+
+    /// Every phase of the stop that was entered, in order; their times add up to the total.
+    #[must_use]
+    pub fn phases(&self) -> &[PhaseReport] {
+        &self.0.phases
+    }
+
+    /// What became of the connections and their requests.
+    #[must_use]
+    pub fn connections(&self) -> &ConnectionsReport {
+        &self.0.connections
+    }
+
+    /// What became of the hooks, in order of registration.
+    #[must_use]
+    pub fn hooks(&self) -> &[HookReport] {
+        &self.0.hooks
+    }
+
+    /// What became of the workers that ran, in order of registration.
+    #[must_use]
+    pub fn workers(&self) -> &[WorkerReport] {
+        &self.0.workers
+    }
+
+    /// Everything that went wrong, in order. Work that was cut is no failure.
+    #[must_use]
+    pub fn failures(&self) -> &[Failure] {
+        &self.0.failures
+    }
+
+    /// What happened from the cause on, a line each: milliseconds since the cause, and the event.
+    #[must_use]
+    pub fn timeline(&self) -> impl fmt::Display + '_ {
+        self.0.timeline_text()
+    }
+
+    /// The exit code that fits: the largest that applies.
+    ///
+    /// | code | when |
+    /// |---|---|
+    /// | 0 | clean, also after SIGTERM or SIGINT |
+    /// | 10 | work was cut |
+    /// | 11 | hooks failed, panicked, timed out, or were never started |
+    /// | 12 | the stop was abandoned by a third signal |
+    /// | 69 | the server could not start, or not stay up |
+    /// | 78 | the configuration was refused |
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        self.0.outcome.exit_code()
+    }
+
+    /// Whether `other` is this very report.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Termination for Report {
+    /// Tells on standard error what was not clean. A closed or full standard error changes nothing
+    /// about the exit code.
+    fn report(self) -> ExitCode {
+        if !self.is_clean() {
+            // The reader may be gone, and then there is nobody to tell.
+            drop(writeln!(std::io::stderr().lock(), "{self}"));
+        }
+        ExitCode::from(self.exit_code())
+    }
+}

@@ -1,0 +1,125 @@
+//! The start of one life: check, bind all listeners or none, prove readiness (floor 3).
+//!
+//! **Invariant:** a start that is dropped at any point leaves nothing open. **Invariant:** how long
+//! it may take, and what follows, is the core's to say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lamplighter_lifecycle::{Input, ListenerId, StartFailure};
+use tokio::sync::watch;
+
+use super::error::StartReason;
+use super::life::{Bound, Life};
+use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork};
+use crate::transport::{Sink, Transport};
+
+/// How long a round of readiness checks that was not all green is followed by nothing: short
+/// against any start worth waiting for, long against the cost of a round.
+const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
+
+/// What a start needs, once.
+pub(crate) struct Start {
+    pub(crate) life: Arc<Life>,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) network: BoxNetwork,
+    pub(crate) transport: Transport,
+    /// What was found wrong before anything was bound.
+    pub(crate) refused: Result<(), StartReason>,
+    pub(crate) cancelled: watch::Receiver<bool>,
+}
+
+/// Tells the core that the start task is gone, however it went.
+struct Ended(Arc<Life>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.input(Input::StartEnded);
+    }
+}
+
+impl Start {
+    /// Runs to the point where the server is ready, failed, or told to end.
+    pub(crate) async fn run(mut self) {
+        // Declared first, so dropped last: after everything that the start holds.
+        let ended = Ended(Arc::clone(&self.life));
+        let mut cancelled = self.cancelled.clone();
+        tokio::select! {
+            biased;
+            _ = cancelled.wait_for(|cancelled| *cancelled) => {}
+            () = self.prove() => {}
+        }
+        drop(self);
+        drop(ended);
+    }
+
+    async fn prove(&mut self) {
+        if let Err(failure) = self.open().await {
+            self.life.input(Input::StartFailed(failure));
+            return;
+        }
+        loop {
+            match self.life.health.round(&self.life.clock).await {
+                Ok(()) => {
+                    self.life.input(Input::Ready);
+                    return;
+                }
+                Err(red) => self.life.input(Input::ChecksRed(red)),
+            }
+            let next = self.life.clock.now() + BETWEEN_ROUNDS;
+            self.life.clock.sleep_until(next).await;
+        }
+    }
+
+    /// Checks what can be checked, binds all listeners or none, and begins to accept.
+    async fn open(&mut self) -> Result<(), StartFailure> {
+        if let Err(reason) = std::mem::replace(&mut self.refused, Ok(())) {
+            let message = reason.to_string().into();
+            let failure = if matches!(reason, StartReason::Signals(_)) {
+                StartFailure::System(message)
+            } else {
+                StartFailure::Configuration(message)
+            };
+            self.life.reason.get_or_init(|| reason);
+            return Err(failure);
+        }
+        let mut open = Vec::with_capacity(self.binds.len());
+        for bind in std::mem::take(&mut self.binds) {
+            match bind.open(&self.network).await {
+                Ok(listener) => open.push(listener),
+                Err(error) => return Err(self.refused(error)),
+            }
+        }
+        self.accept(open);
+        Ok(())
+    }
+
+    fn refused(&self, error: BindError) -> StartFailure {
+        let message = error.to_string().into();
+        let configuration = error.is_configuration();
+        self.life
+            .reason
+            .get_or_init(|| StartReason::Bind(Arc::new(error)));
+        if configuration {
+            StartFailure::Configuration(message)
+        } else {
+            StartFailure::Bind(message)
+        }
+    }
+
+    /// Hands the listeners to the transport: from here on whoever connects is answered.
+    fn accept(&self, open: Vec<BoundListener>) {
+        let addrs = open
+            .iter()
+            .map(|listener| Bound {
+                name: listener.name().map(Into::into),
+                addr: listener.addr().clone(),
+            })
+            .collect();
+        self.life.addrs.get_or_init(|| addrs);
+        for (number, listener) in (0..).zip(open) {
+            self.transport.accept(ListenerId::new(number), listener);
+        }
+        self.life.input(Input::Bound);
+    }
+}
