@@ -5,7 +5,7 @@
 
 mod callbacks;
 #[cfg(feature = "config")]
-pub(crate) mod config;
+mod config;
 mod driver;
 mod error;
 mod events;
@@ -26,6 +26,8 @@ use lamplighter_lifecycle::{Cause, HookError, Input, Machine, Plan, Signal};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+#[cfg(feature = "config")]
+pub use config::{Config, ConfigError, Variables};
 pub use error::{ServerError, StartError, StartReason};
 pub use events::{Events, ServerEvent};
 pub use handle::{ServerHandle, Stopping};
@@ -101,6 +103,44 @@ impl Server {
                 listens: false,
             })),
         }
+    }
+}
+
+// Settings from the environment.
+#[cfg(feature = "config")]
+impl Server {
+    /// [`new`](Self::new), with what the environment says: see [`Config`] for the variables.
+    ///
+    /// A variable that is refused comes out of [`check`](Self::check) and of the start, which
+    /// then fails with exit code 78.
+    pub fn from_env(app: impl Application) -> Self {
+        let server = Self::new(app);
+        match Config::from_env() {
+            Ok(config) => server.config(&config),
+            Err(error) => {
+                let refused = StartReason::Config(Arc::new(error));
+                server.change(|parts| parts.refused = Some(refused))
+            }
+        }
+    }
+
+    /// Listens where `config` says, unless [`listen`](Self::listen) says otherwise, and takes its
+    /// plan.
+    #[must_use]
+    pub fn config(self, config: &Config) -> Self {
+        if config.took_kubernetes_defaults() {
+            tracing::info!(
+                target: "lamplighter::server",
+                plan = ?config.plan(),
+                "in a pod, and told nothing of a plan: taking a lame duck of 5 s within 28 s"
+            );
+        }
+        let bind = Bind::from(config.address());
+        self.plan(config.plan()).change(|parts| {
+            if !parts.listens {
+                parts.binds = vec![bind];
+            }
+        })
     }
 }
 
@@ -342,6 +382,12 @@ impl Server {
         let own = Tasks::new(runtime, |name, message| {
             tracing::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
         });
+        if process::panics_abort() {
+            tracing::warn!(
+                target: "lamplighter::server",
+                "built with panic = \"abort\": a panic anywhere ends the process, hooks unrun"
+            );
+        }
         let refused = parts.check();
         // First of all: a signal during the start is a stop, not the end of the process.
         let (signals, armed) = match parts.source {
@@ -354,9 +400,9 @@ impl Server {
             life.clock.clone(),
             tasks.clone(),
             Arc::clone(life) as Arc<dyn Sink>,
-            ServerScope::new(life.key, life.signal.clone()),
+            ServerScope::new(life.key.clone(), life.signal.clone()),
         );
-        life.transport.get_or_init(|| transport.clone());
+        life.set_transport(transport.clone());
         let (cancel_start, cancelled) = watch::channel(false);
         let start = Start {
             life: Arc::clone(life),

@@ -158,12 +158,12 @@ impl Driver {
     }
 
     fn scope(&self) -> ServerScope {
-        ServerScope::new(self.life.key, self.life.signal.clone())
+        ServerScope::new(self.life.key.clone(), self.life.signal.clone())
     }
 
     fn announce(&self, announcement: Announcement) {
         let life = &self.life;
-        let panics = scope_sync(self.scope(), || match &announcement {
+        let panics = scope_sync(&self.scope(), || match &announcement {
             Announcement::Start => life.callbacks.start.run(|callback| callback()),
             Announcement::Ready => {
                 let addrs = life.addrs.get().cloned().unwrap_or_default();
@@ -264,7 +264,7 @@ impl Driver {
             }
             HookRun::Blocking(run) => {
                 let inside = self.scope();
-                let run = move || scope_sync(inside, || run(context));
+                let run = move || scope_sync(&inside, || run(context));
                 match self.tasks.thread(name.clone(), run) {
                     Ok(thread) => self.report_end(hook, name, thread),
                     Err(error) => {

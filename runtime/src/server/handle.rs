@@ -46,7 +46,7 @@ impl ServerHandle {
     /// kernel. Workers are not among them.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.life.transport.get().map_or(0, |transport| transport.in_flight())
+        self.life.in_flight()
     }
 
     /// Begins a graceful stop, now, from any state.
@@ -217,7 +217,7 @@ impl Stopping {
         let life = Arc::clone(life);
         Self {
             future: Box::pin(async move {
-                if current_server() == Some(life.key) {
+                if current_server().as_ref() == Some(&life.key) {
                     let mut progress = life.progress();
                     let stopping = progress.wait_for(|now| now.phase >= Phase::LameDuck).await;
                     drop(stopping);

@@ -3,7 +3,6 @@
 //! **Invariant:** whoever has an input locks, hands it to the machine, and unlocks; no user code
 //! runs under the lock. **Invariant:** no decision about the life is taken here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lamplighter_lifecycle::{
@@ -33,7 +32,8 @@ pub(crate) struct Life {
     pub(crate) health: Health,
     pub(crate) controller: ShutdownController,
     pub(crate) signal: ShutdownSignal,
-    pub(crate) transport: OnceLock<Transport>,
+    /// Let go of at the end: it holds this life, as the one to tell of connections.
+    transport: Mutex<Option<Transport>>,
     pub(crate) addrs: OnceLock<Arc<[Bound]>>,
     pub(crate) reason: OnceLock<StartReason>,
     progress: watch::Sender<Progress>,
@@ -66,8 +66,8 @@ struct Inner {
 
 impl Life {
     pub(crate) fn new() -> Arc<Self> {
-        static SERVERS: AtomicU64 = AtomicU64::new(1);
-        let (controller, signal) = ShutdownSignal::manual();
+        let clock = Clock::new();
+        let (controller, signal) = ShutdownSignal::new(clock.clone());
         let progress = Progress {
             phase: Phase::Created,
             drained: false,
@@ -81,13 +81,13 @@ impl Life {
                 workers: Waiting::default(),
             }),
             wake: Notify::new(),
-            clock: Clock::new(),
-            key: ServerKey::new(SERVERS.fetch_add(1, Ordering::Relaxed)),
+            clock,
+            key: ServerKey::new(),
             callbacks: Callbacks::default(),
             health: Health::default(),
             controller,
             signal,
-            transport: OnceLock::new(),
+            transport: Mutex::new(None),
             addrs: OnceLock::new(),
             reason: OnceLock::new(),
             progress: watch::Sender::new(progress),
@@ -136,6 +136,19 @@ impl Life {
     /// When the driver has to call [`timeout`](Self::timeout) next.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.lock().machine.poll_timeout()
+    }
+
+    fn transport(&self) -> MutexGuard<'_, Option<Transport>> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_transport(&self, transport: Transport) {
+        *self.transport() = Some(transport);
+    }
+
+    /// Requests in flight.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.transport().as_ref().map_or(0, Transport::in_flight)
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -250,7 +263,8 @@ impl Life {
             (hooks, inner.workers.take_all())
         };
         // Dropped without the lock: captured values may have a say in their own drop.
-        drop((hooks, workers));
+        let transport = self.transport().take();
+        drop((hooks, workers, transport));
         self.callbacks.clear();
         self.health.clear();
         self.finished.send_if_modified(|known| {
