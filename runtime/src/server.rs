@@ -44,8 +44,7 @@ use crate::os::tasks::Tasks;
 use crate::os::watchdog::{self, Watched};
 use crate::os::process;
 use crate::transport::{
-    Application, Health, Limits, ServeConnection, ServerScope, ShutdownSignal, Sink, Transport,
-    serve_connection,
+    Application, Erased, Health, Limits, Setup, ShutdownSignal, Sink, Transport,
 };
 
 /// Where a server listens that was told nothing else.
@@ -65,7 +64,7 @@ pub struct Server {
 
 /// What a server is made of until it starts.
 struct Parts {
-    app: Arc<dyn ServeConnection>,
+    app: Erased,
     binds: Vec<Bind>,
     limits: Limits,
     network: BoxNetwork,
@@ -93,7 +92,7 @@ impl Server {
         Self {
             life: Life::new(),
             parts: Some(Box::new(Parts {
-                app: serve_connection(app),
+                app: app.erase(),
                 binds: vec![Bind::from(DEFAULT_ADDR)],
                 limits: Limits::default(),
                 network: BoxNetwork::new(TcpNetwork::default()),
@@ -394,14 +393,15 @@ impl Server {
             Some(source) => arm_source(life, &own, source, parts.stop_on, mode),
             None => arm_process(life, parts.stop_on, mode),
         };
-        let transport = Transport::new(
-            parts.app,
-            parts.limits,
-            life.clock.clone(),
-            tasks.clone(),
-            Arc::clone(life) as Arc<dyn Sink>,
-            ServerScope::new(life.key.clone(), life.signal.clone()),
-        );
+        let transport = Transport::new(Setup {
+            app: parts.app,
+            limits: parts.limits,
+            clock: life.clock.clone(),
+            tasks: tasks.clone(),
+            sink: Arc::clone(life) as Arc<dyn Sink>,
+            server: life.key.clone(),
+            controller: life.controller.clone(),
+        });
         life.set_transport(transport.clone());
         let (cancel_start, cancelled) = watch::channel(false);
         let start = Start {

@@ -33,8 +33,10 @@ pub enum Effect {
     CloseListeners,
     /// Close every listener now, whatever is queued. Answered by `ListenersClosed`.
     DropListeners,
-    /// Abort what is still in flight: connections' tasks and workers.
-    AbortWork,
+    /// Abort every worker. Each is answered by `WorkerEnded`.
+    AbortWorkers,
+    /// Abort the tasks of the connections that did not end when they were told to.
+    AbortConnections,
     /// Run this hook. Answered by `HookEnded`.
     RunHook {
         /// Which one.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lamplighter_lifecycle::{
-    Announcement, Effect, HookEnd, HookId, Input, Instant, WorkerEnd, WorkerId,
+    Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, WorkerEnd, WorkerId,
 };
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -22,7 +22,7 @@ use super::start::Start;
 use super::worker::worker_end;
 use crate::os::tasks::{TaskEnd, Tasks};
 use crate::os::watchdog::WatchGuard;
-use crate::transport::{ServerScope, Sink, Transport, scope, scope_sync};
+use crate::transport::{BoxError, Queue, ServerScope, Sink, Transport, scope, scope_sync};
 
 /// What the driver works with. It lives from the start to the end of one life.
 pub(crate) struct Driver {
@@ -131,17 +131,16 @@ impl Driver {
             Effect::SetReadiness(readiness) => self.life.health.set(readiness),
             Effect::StartWorker(worker) => self.start_worker(worker),
             Effect::Direct(directive) => {
-                self.life.controller.direct(&directive);
+                if directive == Directive::Force {
+                    // What is in flight is told before it is cut.
+                    self.transport.forced();
+                }
                 self.transport.direct(&directive);
             }
-            Effect::CloseListeners => self.transport.close_listeners(),
-            Effect::DropListeners => self.transport.drop_listeners(),
-            Effect::AbortWork => {
-                self.transport.abort();
-                for worker in self.workers.values() {
-                    worker.abort();
-                }
-            }
+            Effect::CloseListeners => self.transport.close_listeners(Queue::Drain),
+            Effect::DropListeners => self.transport.close_listeners(Queue::Leave),
+            Effect::AbortWorkers => self.workers.values().for_each(AbortHandle::abort),
+            Effect::AbortConnections => self.transport.abort(),
             Effect::RunHook { hook, deadline } => self.run_hook(hook, deadline),
             Effect::AbortHook(hook) => self.abort_hook(hook),
             Effect::Dispose => self.dispose(),
@@ -283,7 +282,7 @@ impl Driver {
         &self,
         hook: HookId,
         name: String,
-        task: impl Future<Output = TaskEnd<Result<(), crate::transport::BoxError>>> + Send + 'static,
+        task: impl Future<Output = TaskEnd<Result<(), BoxError>>> + Send + 'static,
     ) {
         let life = Arc::clone(&self.life);
         self.own.spawn(format!("end of {name}"), async move {

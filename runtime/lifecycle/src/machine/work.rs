@@ -164,7 +164,9 @@ impl Machine {
         if self.start.live {
             self.effects.push_back(Effect::DropStart);
         }
-        self.effects.push_back(Effect::AbortWork);
+        if self.running_workers() > 0 {
+            self.effects.push_back(Effect::AbortWorkers);
+        }
         self.timers
             .arm(Timer::Force, self.now + self.budget.force_share());
     }
@@ -178,6 +180,9 @@ impl Machine {
 
     /// What was cut and did not end is stuck: it is named, and left alone.
     pub(super) fn force_timed_out(&mut self) {
+        if !self.ledger.is_empty() {
+            self.effects.push_back(Effect::AbortConnections);
+        }
         for (connection, protocol, tally) in self.ledger.close_stuck(self.now) {
             self.outcome.cut = self.outcome.cut.saturating_add(tally.cut);
             self.outcome.stuck = self.outcome.stuck.saturating_add(1);
