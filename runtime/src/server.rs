@@ -505,9 +505,9 @@ fn arm_process(
     let all: Vec<Signal> = stop.iter().chain(&survive).copied().collect();
     // Weak: the list of subscribers of the process keeps no server alive.
     let weak = Arc::downgrade(life);
-    let subscribed = signal::subscribe(&all, move |signal| {
+    let subscribed = signal::subscribe(&all, move |arrival| {
         if let Some(life) = weak.upgrade() {
-            take_signal(&life, &stop, signal);
+            take_signal(&life, &stop, arrival.signal);
         }
     });
     match subscribed {

@@ -19,7 +19,6 @@ use super::report::Report;
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
-use crate::os::watchdog::{Remaining, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
 
 /// One server's life, shared by its owner, its handles, its driver and its connections.

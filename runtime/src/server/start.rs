@@ -118,7 +118,8 @@ impl Start {
             .collect();
         self.life.addrs.get_or_init(|| addrs);
         for (number, listener) in (0..).zip(open) {
-            self.transport.accept(ListenerId::new(number), listener);
+            self.transport
+                .accept(ListenerId::new(number), listener.into_listener());
         }
         self.life.input(Input::Bound);
     }

@@ -238,8 +238,8 @@ impl Machine {
             abandoned: false,
         });
         self.outcome.stopped_before_ready = true;
-        self.step(Step::Stop);
         self.tell(Event::Stopping(cause));
+        self.step(Step::Stop);
         for step in [
             Step::LameDuckOver,
             Step::DrainOver,

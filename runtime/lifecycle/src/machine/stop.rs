@@ -133,11 +133,13 @@ impl Machine {
             cancelled: false,
             abandoned: false,
         });
+        if manner != Manner::FailedStart {
+            self.tell(Event::Stopping(cause.clone()));
+        }
         self.step(Step::Stop);
         self.effects
             .push_back(Effect::SetReadiness(Readiness::NotReady));
         if manner != Manner::FailedStart {
-            self.tell(Event::Stopping(cause.clone()));
             self.effects
                 .push_back(Effect::Announce(Announcement::Stopping));
         }
