@@ -6,6 +6,7 @@
 extern crate alloc;
 
 mod cause;
+pub mod connection;
 mod connections;
 mod effect;
 mod error;

@@ -1,0 +1,91 @@
+//! The main function's companion: a runtime whose end is bounded, and the watchdog beside it
+//! (floor 1).
+//!
+//! **Invariant:** no task or thread that is stuck holds the process once the stops have ended.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::watchdog::Companion;
+
+/// Runs `future` to its end on a runtime of its own; what `main` calls instead of `#[tokio::main]`.
+///
+/// The runtime has one worker thread for each core, or `TOKIO_WORKER_THREADS` of them, and all of
+/// tokio's features.
+///
+/// When this returns, `future` has ended and so has the stop of every server on this runtime whose
+/// stop had begun by then, also of one that was merely dropped. None of this waits for ever:
+///
+/// * A stop ends within its budget. A thread beside the runtime sees to it: when a stop is not over
+///   by the end of its budget, or 1 s after a third signal, it prints what is known about the stop
+///   on stderr and ends the process with exit code 12. It does so even if every worker thread is
+///   blocked. Time in which the process was frozen does not count.
+/// * Tasks that are left then are dropped, and get 100 ms for it. Blocking ones
+///   (`spawn_blocking`) and blocked ones are left behind: they end with the process.
+///
+/// `#[tokio::main]` promises neither: there, one `spawn_blocking` that never returns holds the
+/// process for ever.
+///
+/// It does not stop servers: one that still runs when `future` ends is dropped with its runtime. A
+/// stop without a deadline (`drain()`, `OnDeadline::KeepWaiting`) is waited for without one, until a
+/// signal or a `stop()` gives it one.
+///
+/// It can be called again, and on several threads at once; one thread then watches for all of them.
+///
+/// # Panics
+///
+/// When called on a thread of a runtime, since it would block it; when the OS gives no threads or
+/// descriptors for a runtime; and when `future` panics, after the same waiting.
+///
+/// ```
+/// assert_eq!(lamplighter::block_on(async { 6 * 7 }), 42);
+/// ```
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = start();
+    let companion = started(Companion::start(runtime.handle()));
+    // Nothing is used after the panic but what the runtime itself keeps consistent.
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
+    runtime.block_on(companion.stops_ended());
+    runtime.shutdown_timeout(LEFTOVERS);
+    drop(companion);
+    ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// How long tasks that are left may take to be dropped.
+const LEFTOVERS: Duration = Duration::from_millis(100);
+
+fn start() -> Runtime {
+    #[expect(
+        clippy::panic,
+        reason = "documented: a mistake in the program's structure"
+    )]
+    if Handle::try_current().is_ok() {
+        panic!(
+            "lamplighter::block_on was called on a thread of a tokio runtime, which it would \
+             block; call it from main, or await the future instead"
+        );
+    }
+    started(
+        Builder::new_multi_thread()
+            .thread_name("lamp-worker")
+            .enable_all()
+            .build(),
+    )
+}
+
+#[expect(
+    clippy::panic,
+    reason = "documented: without threads there is nothing to run the future on, nor to return"
+)]
+fn started<T>(result: std::io::Result<T>) -> T {
+    match result {
+        Ok(started) => started,
+        Err(error) => panic!("cannot start a runtime: {error}"),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests;

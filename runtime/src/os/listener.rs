@@ -1,0 +1,114 @@
+//! Where connections come from: real sockets, or whatever a simulation or a user puts in their
+//! place (floor 1).
+//!
+//! **Invariant:** nothing here accepts, waits or retries by itself; that is the accept loop's.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+mod accept_error;
+mod addr;
+mod any;
+mod bind;
+mod bind_error;
+mod spare;
+mod tcp;
+
+pub(crate) use accept_error::{AcceptError, Backoff};
+pub(crate) use any::{AnyListener, AnyNetwork, Io};
+pub(crate) use bind::Bound;
+pub(crate) use spare::{Spare, TurnedAway};
+
+pub use addr::{Addr, AddrError};
+pub use bind::Bind;
+pub use bind_error::BindError;
+pub use tcp::{TcpListener, TcpNetwork};
+
+/// A bound socket that hands out connections.
+///
+/// Implemented by [`TcpListener`] and tokio's own; implement it to serve connections from elsewhere
+/// and give it to [`Bind::listener`].
+pub trait Listener: Send + 'static {
+    /// A connection.
+    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Waits for the next connection; gives it with the address of its other end.
+    ///
+    /// # Errors
+    ///
+    /// Errors are told apart by their code or kind: those of one connection (aborted, reset) are
+    /// passed over, those that say that the listener itself is broken (not connected, broken pipe,
+    /// end of file, invalid, unsupported) stop the server, all others are waited out, 1 ms at first
+    /// and 1 s at most.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must be cancel safe: dropping the future must not lose a connection.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Addr)>> + Send;
+
+    /// Where it listens, with the real port if it was bound to port 0.
+    ///
+    /// # Errors
+    ///
+    /// When the socket does not say.
+    fn local_addr(&self) -> io::Result<Addr>;
+
+    /// The next connection that has been made already; `None` when there is none. Never waits.
+    ///
+    /// Called until it says `None` before the listener is closed, so that nobody is turned away who
+    /// got a connection. Without it, nothing is taken from the queue then.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    fn accept_queued(&mut self) -> io::Result<Option<(Self::Io, Addr)>> {
+        Ok(None)
+    }
+
+    /// Lets no new connection begin, while those that are being made get done; says how long that
+    /// takes. Called at most once, at the end of a listener that nobody else holds.
+    ///
+    /// Without it, new ones come until the listener is closed.
+    ///
+    /// # Errors
+    ///
+    /// When the OS refuses. The stop then goes on without it.
+    fn refuse_new(&mut self) -> io::Result<Duration> {
+        Ok(Duration::ZERO)
+    }
+
+    /// Makes the next drop of `io` a reset, so that its peer cannot take what it got for the whole.
+    ///
+    /// Without it, the peer sees an ordinary end.
+    ///
+    /// # Errors
+    ///
+    /// When the OS refuses, as for a connection that is gone. The drop follows all the same.
+    fn abort(io: &Self::Io) -> io::Result<()> {
+        let _ = io;
+        Ok(())
+    }
+}
+
+/// Binds the addresses that a server is told to listen on.
+///
+/// [`TcpNetwork`] is the real one. Simulations put theirs in its place, since a simulated socket is
+/// bound inside its host, and test fixtures one that takes free ports.
+pub trait Network: Send + Sync + 'static {
+    /// What it binds.
+    type Listener: Listener;
+
+    /// Listens on `addr`: when it resolves, clients can connect.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on. The error needs not name the address.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future must leave nothing bound.
+    fn bind(&self, addr: &Addr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+}

@@ -1,0 +1,110 @@
+//! One descriptor kept back, to turn somebody away when there is none left (floor 1).
+//!
+//! Without it a connection that cannot be accepted for lack of descriptors stays in the queue, its
+//! client waits, and at a stop the queue never becomes empty.
+//!
+//! **Invariant:** a spare descriptor is given up for the length of one accept and never longer.
+
+use std::fs::File;
+use std::io;
+
+use super::AnyListener;
+
+/// The spare descriptor.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    file: Option<File>,
+}
+
+/// What became of the attempt to turn a connection away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TurnedAway {
+    /// One was taken from the queue and closed.
+    One,
+    /// The queue is empty.
+    None,
+    /// There is no spare descriptor, or others took it first.
+    NoDescriptor,
+}
+
+impl Spare {
+    /// Takes a descriptor, if there is one.
+    pub(crate) fn take() -> Self {
+        Self { file: open() }
+    }
+
+    /// Gives the descriptor up for one connection of the queue, closes that, takes it again.
+    ///
+    /// The closed client sees the end of its connection, or a reset if it has sent something. Never
+    /// waits. Without effect elsewhere than on unix.
+    ///
+    /// # Errors
+    ///
+    /// Those of the listener that are not about descriptors.
+    pub(crate) fn turn_away(&mut self, listener: &mut AnyListener) -> io::Result<TurnedAway> {
+        drop(self.file.take());
+        let turned = match listener.accept_queued() {
+            Ok(Some(accepted)) => {
+                drop(accepted);
+                Ok(TurnedAway::One)
+            }
+            Ok(None) => Ok(TurnedAway::None),
+            Err(error) if super::AcceptError::lacks_descriptors(&error) => {
+                Ok(TurnedAway::NoDescriptor)
+            }
+            Err(error) => Err(error),
+        };
+        self.file = open();
+        turned
+    }
+}
+
+fn open() -> Option<File> {
+    // The cheapest thing to have open: no driver, no memory.
+    File::open("/dev/null").ok()
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use crate::os::listener::{AcceptError, AnyNetwork, TcpNetwork};
+    use crate::os::test_process::of;
+    use std::io::Read;
+
+    #[test]
+    fn without_descriptors_a_waiting_client_is_turned_away() {
+        let process = of(without_descriptors_a_waiting_client_is_turned_away, || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let network = AnyNetwork::new(TcpNetwork);
+                let mut listener = network.bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+                let addr = listener.local_addr().unwrap().tcp().unwrap();
+                let mut spare = Spare::take();
+                assert_eq!(spare.turn_away(&mut listener).unwrap(), TurnedAway::None);
+                let mut client = std::net::TcpStream::connect(addr).unwrap();
+                let mut all = Vec::new();
+                let lack = loop {
+                    match File::open("/dev/null") {
+                        Ok(file) => all.push(file),
+                        Err(error) => break error,
+                    }
+                };
+                assert!(AcceptError::lacks_descriptors(&lack));
+                let refused = listener.accept().await.unwrap_err();
+                assert!(AcceptError::lacks_descriptors(&refused));
+                assert_eq!(spare.turn_away(&mut listener).unwrap(), TurnedAway::One);
+                assert_eq!(client.read(&mut [0]).unwrap(), 0);
+                assert_eq!(spare.turn_away(&mut listener).unwrap(), TurnedAway::None);
+                // Still there: nothing else got the descriptor.
+                assert!(spare.file.is_some());
+                assert!(File::open("/dev/null").is_err());
+            });
+            0
+        });
+        let end = process.end();
+        assert_eq!(end.code(), Some(0), "{end:?}");
+    }
+}

@@ -1,0 +1,203 @@
+//! TCP listeners (floor 1).
+//!
+//! **Invariant:** no descriptor made here reaches a child process.
+//! **Invariant:** no filter outlives its listener, even if another process shares the socket.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::TcpStream;
+
+use super::{Addr, Listener, Network};
+
+/// The network of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct TcpNetwork;
+
+impl Network for TcpNetwork {
+    type Listener = TcpListener;
+
+    /// Listens on a TCP address.
+    ///
+    /// The port of a server that has just ended can be taken at once (`SO_REUSEADDR`), that of one
+    /// which runs cannot. `[::]` listens on all IPv6 and, where the machine is set up so (Linux by
+    /// default), all IPv4 addresses. Must be called within the runtime that will accept.
+    ///
+    /// # Errors
+    ///
+    /// When the OS refuses, and for addresses that are not TCP.
+    async fn bind(&self, addr: &Addr) -> io::Result<TcpListener> {
+        match addr.tcp() {
+            Some(addr) => TcpListener::bind(addr),
+            None => Err(io::Error::new(
+                ErrorKind::Unsupported,
+                "the TCP network has no such addresses",
+            )),
+        }
+    }
+}
+
+/// A TCP listener.
+///
+/// What tokio's listener does, and: takes what is queued without waiting, and can refuse new
+/// connections (Linux). Sends on its connections are not delayed (`TCP_NODELAY`).
+#[derive(Debug)]
+pub struct TcpListener {
+    inner: tokio::net::TcpListener,
+    filtered: bool,
+}
+
+impl TcpListener {
+    fn bind(addr: SocketAddr) -> io::Result<Self> {
+        // Close-on-exec from its birth on, so that no child which a user starts holds the port.
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        // On Windows it would let two servers share the port.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Self::from_std(socket.into())
+    }
+
+    /// Takes over a bound listener. Must be called within the runtime that will accept.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made non-blocking or be registered with the runtime.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        tokio::net::TcpListener::from_std(listener).map(Self::from)
+    }
+}
+
+impl From<tokio::net::TcpListener> for TcpListener {
+    fn from(inner: tokio::net::TcpListener) -> Self {
+        Self {
+            inner,
+            filtered: false,
+        }
+    }
+}
+
+impl Listener for TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, Addr)> {
+        Listener::accept(&mut self.inner).await
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Listener::local_addr(&self.inner)
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(TcpStream, Addr)>> {
+        Listener::accept_queued(&mut self.inner)
+    }
+
+    /// Drops the first packet (SYN) of every new connection, which its client sends again after a
+    /// second and then learns that nobody listens. Connections whose handshake has begun get
+    /// through. Without effect elsewhere than on Linux.
+    #[cfg(target_os = "linux")]
+    fn refuse_new(&mut self) -> io::Result<Duration> {
+        SockRef::from(&self.inner).attach_filter(&drop_syn())?;
+        self.filtered = true;
+        Ok(SETTLE)
+    }
+
+    fn abort(io: &TcpStream) -> io::Result<()> {
+        <tokio::net::TcpListener as Listener>::abort(io)
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        // The filter is the socket's: if a descriptor of it is left anywhere, its holder would stay
+        // deaf. There is nobody to tell if it fails.
+        #[cfg(target_os = "linux")]
+        if self.filtered {
+            drop(SockRef::from(&self.inner).detach_filter());
+        }
+    }
+}
+
+impl Listener for tokio::net::TcpListener {
+    type Io = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, Addr)> {
+        let (stream, peer) = Self::accept(self).await?;
+        Ok((without_delay(stream), Addr::Tcp(peer)))
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Self::local_addr(self).map(Addr::Tcp)
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(TcpStream, Addr)>> {
+        // Asks the kernel. The runtime may not have heard yet of what has just come.
+        let (socket, peer) = match SockRef::from(&*self).accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        socket.set_nonblocking(true)?;
+        let stream = TcpStream::from_std(socket.into())?;
+        let peer = peer.as_socket().ok_or_else(|| {
+            io::Error::new(ErrorKind::ConnectionAborted, "a peer without an IP address")
+        })?;
+        Ok(Some((without_delay(stream), Addr::Tcp(peer))))
+    }
+
+    /// No lingering: what is unsent is thrown away, the peer gets a reset.
+    fn abort(io: &TcpStream) -> io::Result<()> {
+        SockRef::from(io).set_linger(Some(Duration::ZERO))
+    }
+}
+
+fn without_delay(stream: TcpStream) -> TcpStream {
+    // Fails only on a connection that is gone, which will show by itself.
+    drop(stream.set_nodelay(true));
+    stream
+}
+
+/// How many connections may wait to be accepted, as tokio has it; the kernel's `somaxconn` (4096,
+/// before Linux 5.4 128) caps it.
+///
+/// Enough for the bursts that come while accepting pauses, for lack of descriptors or during a
+/// restart; a full queue costs clients a second each. More would make them wait in vain.
+const BACKLOG: i32 = 1024;
+
+/// How long handshakes that have begun may take to get through once new ones are dropped: some round
+/// trips in a data centre.
+#[cfg(target_os = "linux")]
+const SETTLE: Duration = Duration::from_millis(10);
+
+/// Drops packets whose flags are SYN without ACK. The filter of a TCP socket sees its packets from
+/// the TCP header on, for IPv4 and IPv6 alike; the flags are its byte 13.
+#[cfg(target_os = "linux")]
+const fn drop_syn() -> [socket2::SockFilter; 5] {
+    use socket2::SockFilter;
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    [
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

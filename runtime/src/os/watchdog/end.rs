@@ -1,0 +1,65 @@
+//! The end of the process: the last words, bounded, then the exit (floor 1).
+//!
+//! **Invariant:** no destructor, exit handler, lock or full pipe can keep the process alive.
+
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use super::{LAST_WORDS, Watched};
+use crate::os::tasks::os_thread;
+
+/// The exit code of a stop that was abandoned.
+pub(crate) const EXIT_ABANDONED: i32 = 12;
+
+/// Prints what `stopping` know and ends the process with [`EXIT_ABANDONED`].
+pub(super) fn process(stopping: Vec<Arc<dyn Watched>>) -> ! {
+    let (done, printed) = channel();
+    // Without a thread nothing is printed: doing it here could block.
+    let printer = os_thread("lamp-last-words", move || {
+        print(&stopping);
+        let _ = done.send(());
+    });
+    if printer.is_ok() {
+        let _ = printed.recv_timeout(LAST_WORDS);
+    }
+    exit()
+}
+
+/// stderr may be closed, or a full pipe that nobody reads: errors are of no use here.
+fn print(stopping: &[Arc<dyn Watched>]) {
+    // Each as soon as it is known, in case the next one hangs.
+    let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+    say(&format!(
+        "lamplighter: the stop did not end within its budget; ending the process with code {EXIT_ABANDONED}\n"
+    ));
+    for watched in stopping {
+        if let Ok(mut report) = catch_unwind(AssertUnwindSafe(|| watched.partial_report())) {
+            if !report.ends_with('\n') {
+                report.push('\n');
+            }
+            say(&report);
+        }
+    }
+}
+
+/// `_exit`: handlers of `atexit` could block, and destructors of statics could wait for threads.
+#[cfg(unix)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that ends the process: the stop did not end by itself"
+)]
+fn exit() -> ! {
+    signal_hook::low_level::exit(EXIT_ABANDONED)
+}
+
+#[cfg(not(unix))]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "the one place that ends the process: the stop did not end by itself"
+)]
+fn exit() -> ! {
+    std::process::exit(EXIT_ABANDONED)
+}

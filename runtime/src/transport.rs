@@ -1,0 +1,257 @@
+//! Bytes to services: every connection of one server, from accept to close (floor 2).
+//!
+//! The server above hands in what it is told by ([`Sink`]) and says how far a stop has come
+//! ([`Transport::direct`]); what each connection does about that, its own machine decides
+//! (`lamplighter_lifecycle::connection`). Per connection two inputs go up, opened and closed, and a
+//! third where a force close finds work; per request none.
+//!
+//! **Invariant:** nothing that is shared between connections is written per request.
+//! **Invariant:** every connection that was opened is reported closed, exactly once, after its
+//! socket is closed and its last request settled.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use lamplighter_lifecycle::connection::Order;
+use lamplighter_lifecycle::{ConnectionId, Directive, Input, Instant, ListenerId};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::os::clock::Clock;
+use crate::os::listener::{Addr, AnyListener, Io};
+use crate::os::tasks::{TaskName, Tasks};
+
+mod accept;
+mod body;
+mod connection;
+mod conversation;
+mod health;
+mod in_flight;
+mod io;
+mod limits;
+mod orders;
+#[cfg(feature = "axum")]
+mod outside;
+mod peer;
+mod scope;
+mod service;
+mod shutdown_signal;
+mod sniff;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use accept::Queue;
+pub use health::{Check, Health};
+pub use limits::Limits;
+#[cfg(feature = "axum")]
+pub use outside::OutsideServer;
+pub use peer::Peer;
+pub(crate) use scope::{ServerKey, ServerScope, current_server, scope, scope_sync};
+pub(crate) use service::BoxError;
+pub(crate) use service::sealed::Erased;
+pub use service::{Application, Incoming};
+pub use shutdown_signal::{ShutdownController, ShutdownSignal};
+
+use accept::Listeners;
+use connection::Connected;
+use in_flight::{Account, flag, lock};
+use orders::Orders;
+
+/// Where the transport tells what happens, and what it asks for the time.
+///
+/// Called from any thread, with none of the transport's locks held.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// Something happened.
+    fn input(&self, input: Input);
+    /// The server's time.
+    fn now(&self) -> Instant;
+}
+
+/// What a transport is made of.
+pub(crate) struct Setup {
+    /// The application.
+    pub(crate) app: Erased,
+    /// Its defences.
+    pub(crate) limits: Limits,
+    /// Makes its timers; the time itself comes from the sink.
+    pub(crate) clock: Clock,
+    /// Spawns its tasks.
+    pub(crate) tasks: Tasks,
+    /// Is told.
+    pub(crate) sink: Arc<dyn Sink>,
+    /// Whom requests work for.
+    pub(crate) server: ServerKey,
+    /// Moves the signal that requests see.
+    pub(crate) controller: ShutdownController,
+}
+
+/// The connections of one server. Clones are the same transport.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    app: Erased,
+    limits: Limits,
+    clock: Clock,
+    tasks: Tasks,
+    sink: Arc<dyn Sink>,
+    scope: ServerScope,
+    controller: ShutdownController,
+    orders: Orders,
+    opened: AtomicU64,
+    connections: Mutex<BTreeMap<ConnectionId, Entry>>,
+    listeners: Mutex<Listeners>,
+    close: watch::Sender<Option<Queue>>,
+}
+
+struct Entry {
+    account: Arc<Account>,
+    task: Option<AbortHandle>,
+}
+
+impl Transport {
+    /// A transport without listeners, whose connections answer 503 until it is directed to serve.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let Setup {
+            app,
+            limits,
+            clock,
+            tasks,
+            sink,
+            server,
+            controller,
+        } = setup;
+        let scope = ServerScope::new(server, controller.signal().clone());
+        Self {
+            inner: Arc::new(Inner {
+                app,
+                limits,
+                clock,
+                tasks,
+                sink,
+                scope,
+                controller,
+                orders: Orders::default(),
+                opened: AtomicU64::new(0),
+                connections: Mutex::default(),
+                listeners: Mutex::default(),
+                close: watch::channel(None).0,
+            }),
+        }
+    }
+
+    /// Begins to accept from `listener`, in a task of its own.
+    pub(crate) fn accept(&self, id: ListenerId, listener: AnyListener) {
+        accept::spawn(&self.inner, id, listener);
+    }
+
+    /// Passes on how far a stop has come: first to the shutdown signal, then to every connection.
+    ///
+    /// Level-based: what was said before is kept, and saying it again changes nothing. Connections
+    /// hear it when their tasks next run.
+    pub(crate) fn direct(&self, directive: &Directive) {
+        self.inner.controller.direct(directive);
+        if self.inner.orders.direct(directive) {
+            for account in self.inner.accounts() {
+                account.wake();
+            }
+        }
+    }
+
+    /// Stops accepting and closes every listener; then reports that they are closed, at once if
+    /// there is none. Only the first call counts.
+    pub(crate) fn close_listeners(&self, queue: Queue) {
+        accept::close(&self.inner, queue);
+    }
+
+    /// How many requests are in flight, upgraded connections included.
+    pub(crate) fn in_flight(&self) -> usize {
+        let sum: u64 = self
+            .inner
+            .accounts()
+            .iter()
+            .map(|account| account.in_flight())
+            .sum();
+        usize::try_from(sum).unwrap_or(usize::MAX)
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        lock(&self.inner.connections).len()
+    }
+
+    /// Reports what each living connection is doing. To be called before directing force.
+    pub(crate) fn forced(&self) {
+        for account in self.inner.accounts() {
+            self.inner.sink.input(Input::ConnectionForced {
+                connection: account.id,
+                protocol: account.protocol(),
+                tally: account.tally(),
+                work: account.work(),
+            });
+        }
+    }
+
+    /// Aborts the tasks of all connections; their sockets are closed as the tasks are dropped,
+    /// those that the application has taken over among them.
+    pub(crate) fn abort(&self) {
+        let tasks: Vec<AbortHandle> = lock(&self.inner.connections)
+            .values()
+            .filter_map(|entry| entry.task.clone())
+            .collect();
+        for task in tasks {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("open_connections", &self.open_connections())
+            .field("in_flight", &self.in_flight())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn accounts(&self) -> Vec<Arc<Account>> {
+        lock(&self.connections)
+            .values()
+            .map(|entry| Arc::clone(&entry.account))
+            .collect()
+    }
+
+    fn open(self: &Arc<Self>, socket: Io, peer: Addr) {
+        let (heard, asked) = self.orders.read();
+        let flags = if asked.serves() { flag::SERVING } else { 0 };
+        let id = ConnectionId::new(self.opened.fetch_add(1, Ordering::Relaxed) + 1);
+        let (account, token) = Account::open(id, Arc::clone(self), flags);
+        let entry = Entry {
+            account: Arc::clone(&account),
+            task: None,
+        };
+        lock(&self.connections).insert(id, entry);
+        self.sink.input(Input::ConnectionOpened {
+            connection: id,
+            peer: peer.to_string().into(),
+        });
+        let orders: Vec<Order> = asked.orders().collect();
+        let connected = Connected::new(self, socket, peer, token, heard, asked, &orders);
+        let task = self
+            .tasks
+            .spawn(TaskName::numbered("connection", id.number()), connected);
+        if let Some(entry) = lock(&self.connections).get_mut(&id) {
+            entry.task = Some(task.abort_handle());
+        }
+    }
+
+    fn forget(&self, id: ConnectionId) {
+        lock(&self.connections).remove(&id);
+    }
+}

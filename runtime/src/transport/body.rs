@@ -1,0 +1,316 @@
+//! The body of an answer, as it leaves: the application's or our own, watched to its last byte
+//! (floor 2).
+//!
+//! **Invariant:** an answer counts as made only when its body has ended or needs none.
+//! **Invariant:** bytes that wait in HTTP/2's queues keep their request in flight.
+
+use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::in_flight::{Account, By, Exchange, flag};
+use super::service::BoxError;
+
+/// A request's hold on its connection's account, for as long as it is in flight.
+pub(super) enum Hold {
+    /// HTTP/1: hyper drops the body when it has taken over its last byte, and then flushes.
+    Sole(Exchange),
+    /// HTTP/2: every chunk in h2's queues holds it too.
+    Shared(Arc<Exchange>),
+}
+
+impl Hold {
+    #[inline]
+    pub(super) fn exchange(&self) -> &Exchange {
+        match self {
+            Self::Sole(exchange) => exchange,
+            Self::Shared(exchange) => exchange,
+        }
+    }
+
+    pub(super) const fn is_http1(&self) -> bool {
+        matches!(self, Self::Sole(_))
+    }
+
+    fn for_chunk(&self) -> Option<Arc<Exchange>> {
+        match self {
+            Self::Sole(_) => None,
+            Self::Shared(exchange) => Some(Arc::clone(exchange)),
+        }
+    }
+
+    fn release(self) {
+        match self {
+            Self::Sole(exchange) => exchange.settle(By::Connection),
+            Self::Shared(exchange) => settle_last(exchange, By::Stream),
+        }
+    }
+}
+
+/// A [`Hold`] that is released when dropped.
+pub(super) struct Held(Option<Hold>);
+
+impl Held {
+    pub(super) const fn new(hold: Hold) -> Self {
+        Self(Some(hold))
+    }
+
+    pub(super) const fn get(&self) -> Option<&Hold> {
+        self.0.as_ref()
+    }
+
+    pub(super) const fn take(&mut self) -> Option<Hold> {
+        self.0.take()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(hold) = self.0.take() {
+            hold.release();
+        }
+    }
+}
+
+fn settle_last(exchange: Arc<Exchange>, by: By) {
+    if let Some(exchange) = Arc::into_inner(exchange) {
+        exchange.settle(by);
+    }
+}
+
+pin_project! {
+    /// The body of an answer.
+    pub(super) struct AnswerBody<B> {
+        #[pin]
+        content: Content<B>,
+        // Dropped after the application's body, which may take its time.
+        hold: Held,
+        no_content: bool,
+    }
+}
+
+pin_project! {
+    #[project = ContentProj]
+    enum Content<B> {
+        Application { #[pin] body: B },
+        Own { text: Option<Bytes> },
+    }
+}
+
+impl<B> AnswerBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// The application's body; `no_content` if the answer is one that never has any.
+    pub(super) fn application(body: B, hold: Hold, no_content: bool) -> Self {
+        let body = Self {
+            content: Content::Application { body },
+            hold: Held::new(hold),
+            no_content,
+        };
+        body.begin()
+    }
+
+    /// A text of our own.
+    pub(super) fn own(text: &'static str, hold: Hold) -> Self {
+        let text = Bytes::from_static(text.as_bytes());
+        let body = Self {
+            content: Content::Own {
+                text: (!text.is_empty()).then_some(text),
+            },
+            hold: Held::new(hold),
+            no_content: false,
+        };
+        body.begin()
+    }
+
+    /// The account of an HTTP/1 connection; `None` on HTTP/2.
+    pub(super) fn http1_account(&self) -> Option<&Account> {
+        let hold = self.hold.get()?;
+        hold.is_http1().then(|| &**hold.exchange().account())
+    }
+
+    /// On HTTP/1 hyper knows when an answer is complete, and fails the connection if it is not. On
+    /// HTTP/2 it is complete when the body says so.
+    fn begin(self) -> Self {
+        if let Some(hold) = self.hold.get() {
+            let exchange = hold.exchange();
+            if hold.is_http1() && exchange.account().has(flag::UPGRADING) {
+                exchange.upgrade();
+            } else if hold.is_http1() || self.is_end_stream() {
+                exchange.finish();
+            }
+        }
+        self
+    }
+}
+
+impl<B> Body for AnswerBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Chunk<B::Data>;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
+        let mut this = self.project();
+        let Some(hold) = this.hold.get() else {
+            return Poll::Ready(None);
+        };
+        let exchange = hold.exchange();
+        if exchange.account().has(flag::FORCED) {
+            return Poll::Ready(Some(Err(cancelled())));
+        }
+        let frame = match this.content.as_mut().project() {
+            ContentProj::Own { text } => {
+                exchange.finish();
+                return Poll::Ready(text.take().map(|text| {
+                    Ok(Frame::data(Chunk {
+                        data: Data::Own(text),
+                        hold: hold.for_chunk(),
+                    }))
+                }));
+            }
+            ContentProj::Application { mut body } => {
+                let polled = catch_unwind(AssertUnwindSafe(|| {
+                    let frame = body.as_mut().poll_frame(cx);
+                    let ended = body.is_end_stream();
+                    (frame, ended)
+                }));
+                let Ok((frame, ended)) = polled else {
+                    return Poll::Ready(Some(Err(BodyPanicked.into())));
+                };
+                if frame.is_pending() {
+                    exchange.waits(cx);
+                    if exchange.account().has(flag::FORCED) {
+                        return Poll::Ready(Some(Err(cancelled())));
+                    }
+                }
+                let frame = ready!(frame);
+                let last = match &frame {
+                    None => true,
+                    Some(Ok(frame)) => ended || frame.is_trailers(),
+                    Some(Err(_)) => false,
+                };
+                if last {
+                    exchange.finish();
+                }
+                frame
+            }
+        };
+        Poll::Ready(frame.map(|frame| {
+            frame.map_err(Into::into).map(|frame| {
+                frame.map_data(|data| Chunk {
+                    hold: if data.has_remaining() {
+                        hold.for_chunk()
+                    } else {
+                        None
+                    },
+                    data: Data::Application(data),
+                })
+            })
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        if self.no_content {
+            return true;
+        }
+        match &self.content {
+            Content::Application { body } => body.is_end_stream(),
+            Content::Own { text } => text.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Application { body } => body.size_hint(),
+            Content::Own { text } => {
+                SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
+            }
+        }
+    }
+}
+
+/// What HTTP/2 peers of a cut stream get to know: it is over, and not because of them.
+pub(super) fn cancelled() -> BoxError {
+    h2::Error::from(h2::Reason::CANCEL).into()
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the body of an answer panicked")]
+struct BodyPanicked;
+
+/// Some bytes of a body.
+pub(super) struct Chunk<D: Buf> {
+    data: Data<D>,
+    hold: Option<Arc<Exchange>>,
+}
+
+enum Data<D> {
+    Application(D),
+    Own(Bytes),
+}
+
+impl<D: Buf> Buf for Chunk<D> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        match &self.data {
+            Data::Application(data) => data.remaining(),
+            Data::Own(data) => data.remaining(),
+        }
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        match &self.data {
+            Data::Application(data) => data.chunk(),
+            Data::Own(data) => data.chunk(),
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, cnt: usize) {
+        match &mut self.data {
+            Data::Application(data) => data.advance(cnt),
+            Data::Own(data) => data.advance(cnt),
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        match &self.data {
+            Data::Application(data) => data.chunks_vectored(dst),
+            Data::Own(data) => data.chunks_vectored(dst),
+        }
+    }
+
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        match &mut self.data {
+            Data::Application(data) => data.copy_to_bytes(len),
+            Data::Own(data) => data.copy_to_bytes(len),
+        }
+    }
+}
+
+impl<D: Buf> Drop for Chunk<D> {
+    fn drop(&mut self) {
+        if let Some(exchange) = self.hold.take() {
+            // Sent chunks are dropped by the connection's task, which flushes afterwards.
+            if self.has_remaining() {
+                exchange.lose();
+            }
+            settle_last(exchange, By::Connection);
+        }
+    }
+}

@@ -1,0 +1,460 @@
+//! One connection's task: carries out what the connection's machine decides (floor 2).
+//!
+//! Each time it is woken it lets the peer and the application go on as far as they can, tells the
+//! machine what has changed, hands it the next order of a stop, and does what it asks. Between two
+//! orders the connection is polled, so that each is heard before the next.
+//!
+//! **Invariant:** before a drain is heard the kernel is asked once more for bytes: a request that is
+//! there has come in time.
+//! **Invariant:** while nobody stops the server, a request that is answered within one poll costs
+//! this task neither a look at the clock nor a call of the machine.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use lamplighter_lifecycle::connection::{Activity, Connection, Effect, Input, Order};
+use lamplighter_lifecycle::{ConnectionEnd, Protocol};
+
+use super::Inner;
+use super::conversation::{Conversation, Streams};
+use super::in_flight::{Account, Token, flag};
+use super::io::{ConnectionIo, Seen};
+use super::orders::Asked;
+use super::peer::Peer;
+use super::scope::{Entered, ServerScope};
+use super::service::Parts;
+use super::sniff::{Known, Sniff};
+use crate::os::clock::Timer;
+use crate::os::listener::{Addr, Io};
+
+/// The future of one connection, from accept to its closed socket.
+pub(super) struct Connected {
+    inner: Arc<Inner>,
+    account: Arc<Account>,
+    machine: Connection,
+    stage: Stage,
+    seen: Arc<Seen>,
+    scope: Option<ServerScope>,
+    timer: Timer,
+    waker: Option<Waker>,
+    /// What the machine knows of what is done.
+    told: Activity,
+    reads: u32,
+    /// The orders that the machine has got, and the number of those that it will have got.
+    obeyed: Asked,
+    heard: u64,
+    look: Look,
+    // Dropped last: the end is reported when all of the above is gone.
+    _token: Token,
+}
+
+enum Stage {
+    Sniffing(Sniff),
+    Speaking(Pin<Box<dyn Conversation>>),
+    Upgraded,
+    Over,
+}
+
+/// Whether the kernel has been asked for what came before an order.
+enum Look {
+    NotYet,
+    Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
+    Done,
+}
+
+/// How a socket is left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// What was sent still arrives.
+    Close,
+    /// The peer sees that something is missing.
+    Reset,
+}
+
+impl Connected {
+    pub(super) fn new(
+        inner: &Arc<Inner>,
+        socket: Io,
+        peer: Addr,
+        token: Token,
+        heard: u64,
+        asked: Asked,
+        orders: &[Order],
+    ) -> Self {
+        let account = Arc::clone(token.account());
+        if asked.drains() {
+            account.raise(flag::DRAINING);
+        }
+        let machine =
+            Connection::new(account.id, inner.limits.times(), inner.sink.now(), orders);
+        Self {
+            inner: Arc::clone(inner),
+            account,
+            machine,
+            stage: Stage::Sniffing(Sniff::new(socket)),
+            seen: Arc::default(),
+            scope: Some(inner.scope.with_peer(Peer::new(peer))),
+            timer: inner.clock.timer(),
+            waker: None,
+            told: Activity::default(),
+            reads: 0,
+            obeyed: asked,
+            heard,
+            look: Look::NotYet,
+            _token: token,
+        }
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.remember(cx.waker());
+        loop {
+            let news = self.inner.orders.changes() != self.heard;
+            if news {
+                ready!(self.look_again(cx));
+            }
+            // First the order, so that an answer made in this very turn announces the close; then
+            // the bytes that have come; and only then what the order makes due.
+            let obeyed = news && self.obey();
+            if self.carry_out_all().is_ready() {
+                return Poll::Ready(());
+            }
+            let cutting = self.machine.is_forced() && self.account.in_flight() > 0;
+            if self.advance(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if cutting && self.account.in_flight() == 0 {
+                // The last stream was cut while the others were flushed: flush once more.
+                continue;
+            }
+            self.observe();
+            self.timer.set(self.machine.poll_timeout());
+            let mut rang = false;
+            if let Some(deadline) = self.timer.deadline()
+                && Pin::new(&mut self.timer).poll(cx).is_ready()
+            {
+                // A timer that has rung has come, whatever the clock's last digit says.
+                let now = self.inner.sink.now().max(deadline);
+                self.machine.handle_timeout(now);
+                rang = true;
+            }
+            if !obeyed && !rang && !self.machine.has_effects() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn remember(&mut self, waker: &Waker) {
+        if !self.waker.as_ref().is_some_and(|own| own.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+            self.account.remember(waker);
+        }
+    }
+
+    /// Before a connection is told to drain, gives the runtime one turn to ask the kernel what has
+    /// come: tokio knows of bytes only after that.
+    fn look_again(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.machine.is_draining() || !self.inner.orders.read().1.drains() {
+            return Poll::Ready(());
+        }
+        if matches!(self.look, Look::NotYet) {
+            self.look = Look::Waiting(Box::pin(tokio::task::yield_now()));
+        }
+        if let Look::Waiting(turn) = &mut self.look {
+            ready!(turn.as_mut().poll(cx));
+            self.look = Look::Done;
+        }
+        Poll::Ready(())
+    }
+
+    /// Lets the peer and the application go on; ready when the connection is over.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match &mut self.stage {
+                Stage::Sniffing(sniff) => {
+                    let begun = sniff.has_begun();
+                    match sniff.poll_read(cx) {
+                        Poll::Pending => {
+                            if !begun && sniff.has_begun() {
+                                self.machine
+                                    .handle(self.inner.sink.now(), Input::FirstByte);
+                            }
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(Ok(Known::Speaks(protocol))) => {
+                            self.speak(protocol);
+                            // What was asked before the protocol was known is due now, before the
+                            // first answer.
+                            if self.carry_out_all().is_ready() {
+                return Poll::Ready(());
+            }
+                        }
+                        Poll::Ready(Ok(Known::Ended)) => {
+                            return self.over(ConnectionEnd::PeerClosed, Leave::Close);
+                        }
+                        Poll::Ready(Err(_)) => {
+                            return self.over(ConnectionEnd::Failed, Leave::Close);
+                        }
+                    }
+                }
+                Stage::Speaking(conversation) => {
+                    self.seen.poll_begins(self.account.handed_over());
+                    let ended = ready!(conversation.as_mut().poll(cx));
+                    if self.account.protocol() == Protocol::Upgraded {
+                        self.stage = Stage::Upgraded;
+                        self.machine.handle(self.inner.sink.now(), Input::Upgraded);
+                        continue;
+                    }
+                    let late = conversation.as_mut().has_left_over() && !self.seen.is_unclear();
+                    if late {
+                        self.account.late();
+                    }
+                    return self.ended(&ended);
+                }
+                Stage::Upgraded => {
+                    if self.account.socket().is_parked() {
+                        return Poll::Pending;
+                    }
+                    let end = if self.account.has(flag::PEER_ENDED) {
+                        ConnectionEnd::PeerClosed
+                    } else {
+                        ConnectionEnd::Graceful
+                    };
+                    return self.over(end, Leave::Close);
+                }
+                Stage::Over => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn speak(&mut self, protocol: Protocol) {
+        let Stage::Sniffing(sniff) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return;
+        };
+        self.account.speaks(protocol);
+        let now = self.inner.sink.now();
+        self.machine.handle(now, Input::FirstByte);
+        self.machine.handle(now, Input::Speaks(protocol));
+        self.told.head = protocol == Protocol::Http1;
+        let (socket, prefix) = sniff.into_parts();
+        let io = ConnectionIo::new(
+            socket,
+            prefix,
+            Arc::clone(&self.account),
+            Arc::clone(&self.seen),
+        );
+        let scope = self.scope_of_streams();
+        let parts = Parts {
+            account: &self.account,
+            seen: &self.seen,
+            limits: &self.inner.limits,
+            streams: &Streams::new(self.inner.tasks.runtime().clone(), scope),
+        };
+        let app = &self.inner.app.0;
+        self.stage = Stage::Speaking(if protocol == Protocol::Http2 {
+            app.http2(io, &parts)
+        } else {
+            app.http1(io, &parts)
+        });
+    }
+
+    /// hyper is done with the connection.
+    fn ended(&mut self, result: &hyper::Result<()>) -> Poll<()> {
+        let account = &self.account;
+        let unanswered = account.in_flight() > 0;
+        if let Err(error) = result {
+            tracing::debug!(target: "lamplighter::transport", connection = %account.id, %error, "connection failed");
+        }
+        let end = if account.has(flag::FORCED) {
+            ConnectionEnd::Cut
+        } else if unanswered {
+            ConnectionEnd::Failed
+        } else if account.has(flag::ANNOUNCED) {
+            // Whether the peer waited for the last formality or left at the announcement.
+            ConnectionEnd::Graceful
+        } else if account.has(flag::PEER_ENDED) {
+            ConnectionEnd::PeerClosed
+        } else if result.is_err() {
+            ConnectionEnd::Failed
+        } else if account.has(flag::READING_ENDS) {
+            ConnectionEnd::Idle
+        } else {
+            ConnectionEnd::Graceful
+        };
+        let leave = if unanswered && self.machine.protocol() == Protocol::Http1 {
+            // An answer broke off: it must not look complete.
+            Leave::Reset
+        } else {
+            Leave::Close
+        };
+        self.over(end, leave)
+    }
+
+    /// Tells the machine what has changed, where that can make a difference.
+    fn observe(&mut self) {
+        if !matches!(self.stage, Stage::Speaking(_)) {
+            return;
+        }
+        let http1 = self.machine.protocol() == Protocol::Http1;
+        let head = http1 && self.seen.head();
+        let stops = self.obeyed.stops();
+        let blocked = self.seen.is_write_blocked();
+        if blocked && self.account.has_unflushed() && self.account.begun() != self.told.begun {
+            self.account.seen_at(self.inner.sink.now());
+        }
+        if !head && !self.told.head && !stops {
+            return;
+        }
+        let mut activity = Activity {
+            begun: self.account.begun(),
+            in_flight: self.account.in_flight(),
+            head,
+        };
+        if !http1 && blocked {
+            // Frames wait for the peer: whatever they are, they are not cut short by a grace.
+            activity.in_flight = activity.in_flight.max(1);
+        }
+        let reads = self.seen.reads();
+        let moved = head && self.seen.is_unclear() && reads != self.reads;
+        self.reads = reads;
+        if activity == self.told && !moved {
+            return;
+        }
+        let now = self.inner.sink.now();
+        if moved {
+            // Perhaps a body that nobody wants any more, so only a standstill counts.
+            let input = Activity {
+                head: false,
+                ..activity
+            };
+            self.machine.handle(now, Input::Activity(input));
+        }
+        self.told = activity;
+        self.machine.handle(now, Input::Activity(activity));
+    }
+
+    /// Hands the machine the next order, if one is left; returns whether it did.
+    fn obey(&mut self) -> bool {
+        let (heard, asked) = self.inner.orders.read();
+        if asked.serves() && !self.account.has(flag::SERVING) {
+            self.account.raise(flag::SERVING);
+        }
+        let Some(order) = asked.next_after(self.obeyed) else {
+            self.heard = heard;
+            self.look = Look::NotYet;
+            return false;
+        };
+        self.obeyed.take(order);
+        // The machine knows what is done only as far as it made a difference until now.
+        self.observe();
+        if matches!(order, Order::Drain { .. }) {
+            self.account.raise(flag::DRAINING);
+        }
+        self.machine
+            .handle(self.inner.sink.now(), Input::Ordered(order));
+        true
+    }
+
+    /// Does all that the machine asks; ready when the connection is over.
+    fn carry_out_all(&mut self) -> Poll<()> {
+        while let Some(effect) = self.machine.poll_effect() {
+            if self.carry_out(effect).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Poll<()> {
+        match effect {
+            Effect::GracefulClose => {
+                self.account.raise(flag::CLOSING);
+                if let Stage::Speaking(conversation) = &mut self.stage {
+                    conversation.as_mut().graceful_close();
+                    if self.machine.protocol() == Protocol::Http2 {
+                        self.account.raise(flag::ANNOUNCED);
+                    }
+                }
+            }
+            Effect::EndReading => self.account.raise(flag::READING_ENDS),
+            Effect::CutStreams => {
+                self.account.raise(flag::FORCED);
+                self.account.wake_requests();
+            }
+            Effect::Close(end) => return self.over(end, Leave::Close),
+            Effect::Reset(end) => return self.over(end, Leave::Reset),
+        }
+        Poll::Pending
+    }
+
+    /// Ends the connection: everything of it that this task has is gone afterwards.
+    fn over(&mut self, end: ConnectionEnd, leave: Leave) -> Poll<()> {
+        if end == ConnectionEnd::Cut {
+            self.account.raise(flag::FORCED);
+        }
+        self.machine.handle(self.inner.sink.now(), Input::Ended(end));
+        self.account.ends(end);
+        // hyper drops the wrapper, which returns the socket.
+        let socket = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Sniffing(sniff) => Some((sniff.into_socket(), None)),
+            Stage::Speaking(conversation) => {
+                drop(conversation);
+                self.account.socket().take()
+            }
+            Stage::Upgraded | Stage::Over => self.account.socket().take(),
+        };
+        if let Some((socket, token)) = socket {
+            if leave == Leave::Reset {
+                // If that fails the peer gets an ordinary end, later than it should.
+                if let Err(error) = socket.abort() {
+                    tracing::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
+                }
+            }
+            drop(socket);
+            drop(token);
+        }
+        Poll::Ready(())
+    }
+
+    fn scope_of_streams(&self) -> ServerScope {
+        // Taken out of `self` while it is being polled, which is when protocols are found out.
+        self.scope
+            .clone()
+            .or_else(ServerScope::current)
+            .unwrap_or_else(|| self.inner.scope.clone())
+    }
+}
+
+impl Future for Connected {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let mut scope = this.scope.take();
+        let polled = {
+            let _entered = Entered::new(&mut scope);
+            this.run(cx)
+        };
+        this.scope = scope;
+        polled
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        if matches!(self.stage, Stage::Over) {
+            return;
+        }
+        // The task was aborted, or its runtime is going away.
+        let upgraded = matches!(self.stage, Stage::Upgraded);
+        let (end, leave) = if upgraded || self.account.in_flight() > 0 {
+            (ConnectionEnd::Cut, Leave::Reset)
+        } else {
+            (ConnectionEnd::Idle, Leave::Close)
+        };
+        if self.over(end, leave).is_ready() {
+            self.stage = Stage::Over;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One connection speaking HTTP/1 or HTTP/2, as its task drives it (floor 2).
+//!
+//! **Invariant:** hyper is the only one who parses and writes HTTP; nothing here does.
+//! **Invariant:** hyper's HTTP/1 is never asked to shut down gracefully: it looks only at its parser,
+//! and would drop a request that waits in the kernel.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::TokioIo;
+use tokio::runtime::Handle;
+use tower_service::Service;
+
+use super::body::AnswerBody;
+use super::io::ConnectionIo;
+use super::limits::Limits;
+use super::scope::{self, ServerScope};
+use super::service::{BoxError, Incoming, Site};
+
+/// A connection that speaks HTTP.
+pub(crate) trait Conversation: Send {
+    /// Drives it; ready when hyper is done with the connection.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<hyper::Result<()>>;
+
+    /// Sends GOAWAY on HTTP/2; nothing on HTTP/1, whose answers announce the close.
+    fn graceful_close(self: Pin<&mut Self>);
+
+    /// Whether bytes were read that no request was made of. To be asked after the end.
+    fn has_left_over(self: Pin<&mut Self>) -> bool;
+}
+
+/// HTTP/1.
+pub(super) struct Http1<S>
+where
+    Site<S>: hyper::service::HttpService<Incoming>,
+{
+    connection: Option<http1::UpgradeableConnection<TokioIo<ConnectionIo>, Site<S>>>,
+}
+
+impl<S, B> Http1<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    pub(super) fn new(io: ConnectionIo, site: Site<S>, limits: &Limits) -> Self {
+        let connection = http1::Builder::new()
+            // A client may end its side after its request and still wants the answer.
+            .half_close(true)
+            // The connection's own machine times heads, without a timer per request.
+            .header_read_timeout(None)
+            .max_header_size(limits.header_bytes())
+            .auto_date_header(limits.has_date_header())
+            .serve_connection(TokioIo::new(io), site)
+            .with_upgrades();
+        Self {
+            connection: Some(connection),
+        }
+    }
+}
+
+impl<S, B> Conversation for Http1<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        match &mut self.connection {
+            Some(connection) => Future::poll(Pin::new(connection), cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn graceful_close(self: Pin<&mut Self>) {}
+
+    fn has_left_over(mut self: Pin<&mut Self>) -> bool {
+        self.connection
+            .take()
+            .and_then(http1::UpgradeableConnection::into_parts)
+            .is_some_and(|parts| parts.read_buf.iter().any(|byte| !matches!(byte, b'\r' | b'\n')))
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// HTTP/2.
+    pub(super) struct Http2<S>
+    where
+        Site<S>: hyper::service::HttpService<Incoming>,
+    {
+        #[pin]
+        connection: http2::Connection<TokioIo<ConnectionIo>, Site<S>, Streams>,
+    }
+}
+
+impl<S, B> Http2<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    pub(super) fn new(
+        io: ConnectionIo,
+        site: Site<S>,
+        limits: &Limits,
+        streams: Streams,
+    ) -> Self {
+        let list_size = u32::try_from(limits.header_bytes()).unwrap_or(u32::MAX);
+        let connection = http2::Builder::new(streams)
+            .max_concurrent_streams(limits.streams())
+            .max_header_list_size(list_size)
+            .auto_date_header(limits.has_date_header())
+            .serve_connection(TokioIo::new(io), site);
+        Self { connection }
+    }
+}
+
+impl<S, B> Conversation for Http2<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        self.project().connection.poll(cx)
+    }
+
+    fn graceful_close(self: Pin<&mut Self>) {
+        self.project().connection.graceful_shutdown();
+    }
+
+    fn has_left_over(self: Pin<&mut Self>) -> bool {
+        false
+    }
+}
+
+/// Runs the streams of one HTTP/2 connection, each as a task of its own inside the connection's
+/// scope.
+#[derive(Clone)]
+pub(crate) struct Streams(Arc<Spawner>);
+
+struct Spawner {
+    runtime: Handle,
+    scope: ServerScope,
+}
+
+impl Streams {
+    pub(super) fn new(runtime: Handle, scope: ServerScope) -> Self {
+        Self(Arc::new(Spawner { runtime, scope }))
+    }
+}
+
+impl<F> hyper::rt::Executor<F> for Streams
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a stream is counted by its connection, which ends it; a list of all of them would \
+                  be touched by every request of every connection"
+    )]
+    fn execute(&self, stream: F) {
+        let Spawner { runtime, scope } = &*self.0;
+        runtime.spawn(scope::scope(scope.clone(), stream));
+    }
+}

@@ -1,0 +1,325 @@
+//! The wrapper around a connection's bytes: sees heads begin and answers leave, lets reading end,
+//! and never lets a socket get lost (floor 2).
+//!
+//! hyper owns the wrapper, the wrapper owns the socket. When hyper drops the wrapper, the socket
+//! comes back to the connection's account, where the connection's task ends it as it deserves. After
+//! an upgrade the socket lies in the account from the start, so that it can be closed while a task
+//! that nobody can stop still holds the wrapper.
+//!
+//! **Invariant:** bytes that the kernel has are read before reading ends.
+//! **Invariant:** a socket is closed by the connection's task, or together with the last owner of an
+//! upgraded wrapper.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::in_flight::{Account, Token, flag};
+use crate::os::listener::Io;
+use lamplighter_lifecycle::Protocol;
+
+/// Where the socket of a connection is, seen from its account.
+pub(super) enum Place {
+    /// With hyper, or gone.
+    Elsewhere,
+    /// hyper is done with it.
+    Returned(Io),
+    /// The application reads and writes it through a wrapper.
+    Parked(Parked),
+}
+
+/// An upgraded socket, with those who wait for it.
+pub(super) struct Parked {
+    socket: Io,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    // Dropped last: the socket is closed before the end is reported.
+    _token: Token,
+}
+
+impl Place {
+    /// Takes the socket out, whoever used it; those who wait are woken and get an error.
+    pub(super) fn take(&mut self) -> Option<(Io, Option<Token>)> {
+        match std::mem::replace(self, Self::Elsewhere) {
+            Self::Elsewhere => None,
+            Self::Returned(socket) => Some((socket, None)),
+            Self::Parked(parked) => {
+                let wakers = [parked.reader, parked.writer];
+                wakers.into_iter().flatten().for_each(Waker::wake);
+                Some((parked.socket, Some(parked._token)))
+            }
+        }
+    }
+
+    pub(super) const fn is_parked(&self) -> bool {
+        matches!(self, Self::Parked(_))
+    }
+}
+
+/// What the wrapper sees, for the connection's task. One task writes and reads it.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Bytes of a head came, and no request began with them yet.
+    head: AtomicBool,
+    /// The last four bytes that came.
+    tail: AtomicU32,
+    /// A write is waiting for the peer.
+    write_blocked: AtomicBool,
+    /// Answers handed over by other tasks before this poll began.
+    handed_over: AtomicU64,
+    /// The request before had a body, so what comes may belong to it.
+    unclear: AtomicBool,
+    /// How often bytes came.
+    reads: AtomicU32,
+}
+
+impl Seen {
+    pub(super) fn head(&self) -> bool {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reads(&self) -> u32 {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_unclear(&self) -> bool {
+        self.unclear.load(Ordering::Relaxed)
+    }
+
+    /// A poll of the connection begins, after so many answers were handed over by other tasks.
+    pub(super) fn poll_begins(&self, handed_over: u64) {
+        self.handed_over.store(handed_over, Ordering::Relaxed);
+    }
+
+    /// A request has begun: its head is complete. What is left over begins the next one.
+    #[inline]
+    pub(super) fn request_begins(&self, has_body: bool) {
+        let left_over = !has_body && !ends_head(self.tail.load(Ordering::Relaxed));
+        self.head.store(left_over, Ordering::Relaxed);
+        self.unclear.store(has_body, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn read(&self, bytes: &[u8]) {
+        let tail = match bytes {
+            [.., a, b, c, d] => u32::from_be_bytes([*a, *b, *c, *d]),
+            few => few
+                .iter()
+                .fold(self.tail.load(Ordering::Relaxed), |tail, byte| {
+                    (tail << 8) | u32::from(*byte)
+                }),
+        };
+        self.tail.store(tail, Ordering::Relaxed);
+        self.head.store(true, Ordering::Relaxed);
+        let reads = self.reads.load(Ordering::Relaxed).wrapping_add(1);
+        self.reads.store(reads, Ordering::Relaxed);
+    }
+}
+
+/// Whether bytes that end so end a head: an empty line, with either kind of line break.
+const fn ends_head(tail: u32) -> bool {
+    tail == u32::from_be_bytes(*b"\r\n\r\n") || tail & 0xffff == u32::from_be_bytes(*b"\0\0\n\n")
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy)]
+enum Side {
+    Read,
+    Write,
+}
+
+/// A connection's bytes as hyper sees them.
+pub(super) struct ConnectionIo {
+    socket: Option<Io>,
+    /// Read already, to find out the protocol.
+    prefix: Bytes,
+    account: Arc<Account>,
+    seen: Arc<Seen>,
+    http1: bool,
+}
+
+impl ConnectionIo {
+    pub(super) fn new(
+        socket: Io,
+        prefix: Bytes,
+        account: Arc<Account>,
+        seen: Arc<Seen>,
+    ) -> Self {
+        let http1 = account.protocol() == Protocol::Http1;
+        if http1 {
+            seen.read(&prefix);
+        }
+        Self {
+            socket: Some(socket),
+            prefix,
+            account,
+            seen,
+            http1,
+        }
+    }
+
+    /// Does something with the socket, wherever it is; whoever has to wait is remembered, so that
+    /// it can be woken when the socket is taken away.
+    #[inline]
+    fn with<T>(
+        &mut self,
+        side: Side,
+        cx: &mut Context<'_>,
+        run: impl FnOnce(Pin<&mut Io>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Some(socket) = &mut self.socket {
+            return run(Pin::new(socket), cx);
+        }
+        match &mut *self.account.socket() {
+            Place::Parked(parked) => {
+                let polled = run(Pin::new(&mut parked.socket), cx);
+                if polled.is_pending() {
+                    let slot = match side {
+                        Side::Read => &mut parked.reader,
+                        Side::Write => &mut parked.writer,
+                    };
+                    match slot {
+                        Some(waker) => waker.clone_from(cx.waker()),
+                        None => *slot = Some(cx.waker().clone()),
+                    }
+                }
+                polled
+            }
+            Place::Elsewhere | Place::Returned(_) => {
+                Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+        }
+    }
+
+    /// The answer that upgrades is with the kernel: from here on the application talks.
+    fn park(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            self.account.speaks(Protocol::Upgraded);
+            *self.account.socket() = Place::Parked(Parked {
+                socket,
+                reader: None,
+                writer: None,
+                _token: Token::another(&self.account),
+            });
+        }
+    }
+}
+
+impl AsyncRead for ConnectionIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.prefix.has_remaining() {
+            let len = this.prefix.len().min(buf.remaining());
+            buf.put_slice(&this.prefix.split_to(len));
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        let http1 = this.http1;
+        let polled = this.with(Side::Read, cx, |socket, cx| socket.poll_read(cx, buf));
+        match &polled {
+            Poll::Ready(Ok(())) => {
+                let bytes = buf.filled().get(before..).unwrap_or_default();
+                if bytes.is_empty() {
+                    this.account.raise(flag::PEER_ENDED);
+                } else if http1 {
+                    this.seen.read(bytes);
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                // Nothing is left to read: the peer has not begun anything that we could lose.
+                if http1
+                    && this.account.has(flag::READING_ENDS)
+                    && !this.seen.head()
+                    && this.account.in_flight() == 0
+                {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for ConnectionIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = this.with(Side::Write, cx, |socket, cx| socket.poll_write(cx, buf));
+        this.seen
+            .write_blocked
+            .store(polled.is_pending(), Ordering::Relaxed);
+        polled
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = this.with(Side::Write, cx, |socket, cx| {
+            socket.poll_write_vectored(cx, bufs)
+        });
+        this.seen
+            .write_blocked
+            .store(polled.is_pending(), Ordering::Relaxed);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket
+            .as_ref()
+            .is_some_and(AsyncWrite::is_write_vectored)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let flushed = ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_flush(cx)));
+        if flushed.is_ok() && this.socket.is_some() {
+            // hyper and h2 flush only after they have written all they have.
+            let handed_over = this.seen.handed_over.load(Ordering::Relaxed);
+            this.account.flushed(handed_over);
+            if this.account.has(flag::UPGRADING) {
+                this.park();
+            }
+        }
+        Poll::Ready(flushed)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.with(Side::Write, cx, |socket, cx| socket.poll_shutdown(cx))
+    }
+}
+
+impl Drop for ConnectionIo {
+    fn drop(&mut self) {
+        let mut place = self.account.socket();
+        if let Some(socket) = self.socket.take() {
+            *place = Place::Returned(socket);
+        } else if place.is_parked() {
+            let taken = place.take();
+            drop(place);
+            drop(taken);
+            // Its own task lives on only to close it at a stop.
+            self.account.wake();
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! The application: any tower service, erased once per connection, and what becomes of its answers
+//! (floor 2).
+//!
+//! **Invariant:** per request there is no box and no virtual call of ours.
+//! **Invariant:** what goes wrong inside the application is logged, never sent.
+
+use std::error::Error;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::body::{AnswerBody, Held, Hold, cancelled};
+use super::conversation::{Conversation, Http1, Http2, Streams};
+use super::in_flight::{Account, flag};
+use super::io::{ConnectionIo, Seen};
+use super::limits::Limits;
+
+/// The body of a request, as hyper reads it.
+pub type Incoming = hyper::body::Incoming;
+
+/// Any error, boxed, as tower has it.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What a server serves: any tower service that takes a `Request<Incoming>` and answers with a
+/// `Response`. An axum `Router` is one.
+///
+/// It is cloned once per request, and its `poll_ready` is honoured. Implemented for every type that
+/// fits; it cannot be implemented otherwise.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a service that Lamplighter can serve",
+    label = "not a tower service from `Request<Incoming>` to `Response<_>`",
+    note = "it has to be `Service<Request<lamplighter::Incoming>, Response = Response<B>>` and `Clone + Send + Sync + 'static`, its future `Send + 'static`, its error `Into<Box<dyn Error + Send + Sync>>`",
+    note = "an axum `Router` is served as it is once its state is given (`with_state`); a `BoxCloneService` is not `Sync`: use `BoxCloneSyncService`"
+)]
+pub trait Application: Clone + Send + Sync + sealed::Erase + 'static {}
+
+impl<S, B> Application for S
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+}
+
+pub(crate) mod sealed {
+    use super::{
+        Arc, Body, BoxError, Incoming, Request, Response, ServeConnection, Service, Typed,
+    };
+
+    /// Forgets the application's type.
+    pub trait Erase {
+        #[doc(hidden)]
+        fn erase(self) -> Erased;
+    }
+
+    /// An application whose type is forgotten.
+    #[derive(Clone)]
+    pub struct Erased(pub(crate) Arc<dyn ServeConnection>);
+
+    impl std::fmt::Debug for Erased {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Erased").finish_non_exhaustive()
+        }
+    }
+
+    impl<S, B> Erase for S
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    {
+        fn erase(self) -> Erased {
+            Erased(Arc::new(Typed(self)))
+        }
+    }
+}
+
+/// Serves connections, whatever the application's type is.
+pub(crate) trait ServeConnection: Send + Sync {
+    /// Begins to speak HTTP/1.
+    fn http1(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>>;
+    /// Begins to speak HTTP/2.
+    fn http2(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>>;
+}
+
+/// What a conversation is made of, beside its bytes.
+pub(crate) struct Parts<'a> {
+    pub(super) account: &'a Arc<Account>,
+    pub(super) seen: &'a Arc<Seen>,
+    pub(super) limits: &'a Limits,
+    pub(super) streams: &'a Streams,
+}
+
+pub(super) struct Typed<S>(S);
+
+impl<S, B> ServeConnection for Typed<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    fn http1(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>> {
+        Box::pin(Http1::new(io, Site::new(&self.0, parts, true), parts.limits))
+    }
+
+    fn http2(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>> {
+        let site = Site::new(&self.0, parts, false);
+        Box::pin(Http2::new(io, site, parts.limits, parts.streams.clone()))
+    }
+}
+
+/// The application as one connection serves it.
+pub(super) struct Site<S> {
+    service: S,
+    account: Arc<Account>,
+    seen: Arc<Seen>,
+    http1: bool,
+}
+
+impl<S: Clone> Site<S> {
+    fn new(service: &S, parts: &Parts<'_>, http1: bool) -> Self {
+        Self {
+            service: service.clone(),
+            account: Arc::clone(parts.account),
+            seen: Arc::clone(parts.seen),
+            http1,
+        }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Site<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<AnswerBody<B>>;
+    type Error = BoxError;
+    type Future = Answering<S, S::Future>;
+
+    #[inline]
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let exchange = self.account.begin(request.method());
+        let hold = if self.http1 {
+            self.seen
+                .request_begins(!Body::is_end_stream(request.body()));
+            Hold::Sole(exchange)
+        } else {
+            Hold::Shared(Arc::new(exchange))
+        };
+        let step = match self.refusal(&request) {
+            Some(refusal) => Step::Refused { refusal },
+            None => Step::Beginning {
+                service: self.service.clone(),
+                request: Some(request),
+            },
+        };
+        Answering {
+            step,
+            hold: Held::new(hold),
+        }
+    }
+}
+
+impl<S> Site<S> {
+    /// Why this request is not for the application; `None` if it is.
+    #[inline]
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
+        let reason = if !self.account.has(flag::SERVING) {
+            NOT_READY
+        } else if self.account.has(flag::DRAINING) && asks_for_upgrade(request) {
+            DRAINING
+        } else {
+            return None;
+        };
+        Some(Refusal {
+            reason,
+            grpc: is_grpc(request),
+        })
+    }
+}
+
+fn asks_for_upgrade<B>(request: &Request<B>) -> bool {
+    request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE)
+}
+
+fn is_grpc<B>(request: &Request<B>) -> bool {
+    request
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// An answer in the application's stead.
+struct Refusal {
+    reason: &'static str,
+    grpc: bool,
+}
+
+const NOT_READY: &str = "Server is not ready";
+const DRAINING: &str = "Server is draining";
+const FAILED: &str = "Internal Server Error";
+
+/// `UNAVAILABLE` of gRPC: try again, elsewhere or later.
+const UNAVAILABLE: HeaderValue = HeaderValue::from_static("14");
+
+impl Refusal {
+    fn answer<B>(&self, hold: Hold) -> Response<AnswerBody<B>>
+    where
+        B: Body,
+        B::Error: Into<BoxError>,
+    {
+        let text = if self.grpc { "" } else { self.reason };
+        let mut answer = Response::new(AnswerBody::own(text, hold));
+        if self.grpc {
+            let headers = answer.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            headers.insert("grpc-status", UNAVAILABLE);
+            headers.insert("grpc-message", HeaderValue::from_static(self.reason));
+        } else {
+            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            let headers = answer.headers_mut();
+            headers.insert(CONTENT_TYPE, PLAIN);
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
+    }
+}
+
+const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+pin_project! {
+    /// A request on its way to its answer.
+    pub(super) struct Answering<S, F> {
+        #[pin]
+        step: Step<S, F>,
+        // Dropped after the application's future, which may take its time.
+        hold: Held,
+    }
+}
+
+pin_project! {
+    #[project = StepProj]
+    enum Step<S, F> {
+        Beginning { service: S, request: Option<Request<Incoming>> },
+        Calling { #[pin] future: F },
+        Refused { refusal: Refusal },
+    }
+}
+
+impl<S, B> Future for Answering<S, S::Future>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<AnswerBody<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let StepProj::Refused { refusal } = this.step.as_mut().project()
+            && let Some(hold) = this.hold.take()
+        {
+            let mut answer = refusal.answer(hold);
+            announce(&mut answer);
+            return Poll::Ready(Ok(answer));
+        }
+        if is_cut(this.hold) {
+            return Poll::Ready(Err(cancelled()));
+        }
+        let polled = catch_unwind(AssertUnwindSafe(|| poll_application(this.step, cx)));
+        let answered = match polled {
+            Ok(Poll::Pending) => {
+                if let Some(hold) = this.hold.get() {
+                    hold.exchange().waits(cx);
+                }
+                // Who begins to wait while everything is cut hears it here.
+                return if is_cut(this.hold) {
+                    Poll::Ready(Err(cancelled()))
+                } else {
+                    Poll::Pending
+                };
+            }
+            Ok(Poll::Ready(answered)) => answered.map_err(Into::into),
+            Err(_) => Err(HandlerPanicked.into()),
+        };
+        let Some(hold) = this.hold.take() else {
+            return Poll::Ready(Err(cancelled()));
+        };
+        let mut answer = match answered {
+            Ok(answer) => {
+                let (head, body) = answer.into_parts();
+                let no_content = prepare(&hold, head.status);
+                Response::from_parts(head, AnswerBody::application(body, hold, no_content))
+            }
+            Err(error) => {
+                tracing::error!(target: "lamplighter::transport", error = %error, "request failed");
+                let mut answer = Response::new(AnswerBody::own(FAILED, hold));
+                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                answer.headers_mut().insert(CONTENT_TYPE, PLAIN);
+                answer
+            }
+        };
+        announce(&mut answer);
+        Poll::Ready(Ok(answer))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the handler panicked")]
+struct HandlerPanicked;
+
+/// On HTTP/2 a request that is cut says so by itself; on HTTP/1 its connection is cut.
+fn is_cut(held: &Held) -> bool {
+    held.get()
+        .is_some_and(|hold| !hold.is_http1() && hold.exchange().account().has(flag::FORCED))
+}
+
+#[inline]
+fn poll_application<S, B>(
+    mut step: Pin<&mut Step<S, S::Future>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Response<B>, S::Error>>
+where
+    S: Service<Request<Incoming>, Response = Response<B>>,
+{
+    loop {
+        let future = match step.as_mut().project() {
+            StepProj::Beginning { service, request } => {
+                ready!(service.poll_ready(cx))?;
+                match request.take() {
+                    Some(request) => service.call(request),
+                    None => return Poll::Pending,
+                }
+            }
+            StepProj::Calling { future } => return future.poll(cx),
+            StepProj::Refused { .. } => return Poll::Pending,
+        };
+        step.set(Step::Calling { future });
+    }
+}
+
+/// Takes note of what the answer's head means for its connection; returns whether it is one that
+/// never has a body.
+fn prepare(hold: &Hold, status: StatusCode) -> bool {
+    let exchange = hold.exchange();
+    if hold.is_http1() {
+        let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
+            || (exchange.is_connect() && status.is_success());
+        if upgrades {
+            exchange.account().raise(flag::UPGRADING);
+        }
+        // hyper knows which HTTP/1 answers have no body, and wants its length all the same.
+        false
+    } else {
+        // hyper would send a body after an answer to HEAD.
+        exchange.is_head()
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED
+    }
+}
+
+/// Announces the close on HTTP/1 answers, where it has been asked for.
+#[inline]
+fn announce<B>(answer: &mut Response<AnswerBody<B>>)
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let Some(account) = answer.body().http1_account() else {
+        return;
+    };
+    if account.has(flag::CLOSING)
+        && !account.has(flag::UPGRADING)
+        && !answer.status().is_informational()
+    {
+        account.raise(flag::ANNOUNCED);
+        answer
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}

@@ -1,0 +1,9 @@
+//! The transport on real sockets, through the eyes of its clients and of its books.
+//!
+//! Every wait is bounded, none is a sleep.
+
+mod drain;
+mod fixture;
+mod force;
+mod http1;
+mod http2;

@@ -1,0 +1,491 @@
+//! A transport with a listener on loopback, the books it keeps, and a client that sees bytes.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lamplighter_lifecycle::{
+    Cause, ConnectionEnd, ConnectionId, Directive, Input, Instant, ListenerId, Protocol, Tally,
+    Work,
+};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+
+use crate::os::clock::Clock;
+use crate::os::listener::{Addr, AnyListener, Listener};
+use crate::os::tasks::Tasks;
+use crate::transport::service::sealed::Erase;
+use crate::transport::{
+    Application, Limits, Queue, ServerKey, Setup, ShutdownController, ShutdownSignal, Sink,
+    Transport,
+};
+
+/// How a connection is in the books when it is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Closed {
+    pub(super) protocol: Protocol,
+    pub(super) end: ConnectionEnd,
+    pub(super) tally: Tally,
+    pub(super) cut: Vec<Work>,
+}
+
+#[derive(Default)]
+struct Books {
+    opened: Vec<ConnectionId>,
+    forced: BTreeMap<ConnectionId, (Protocol, Tally, Vec<Work>)>,
+    closed: BTreeMap<ConnectionId, Closed>,
+    listeners_closed: usize,
+    listener_failed: Vec<String>,
+}
+
+/// Keeps the books of a transport, and checks that they can be true.
+pub(super) struct Bookkeeper {
+    clock: Clock,
+    books: Mutex<Books>,
+    changed: Notify,
+}
+
+impl Sink for Bookkeeper {
+    fn input(&self, input: Input) {
+        let mut books = self.books.lock().unwrap();
+        match input {
+            Input::ConnectionOpened { connection, .. } => {
+                assert!(!books.opened.contains(&connection), "{connection} opened twice");
+                books.opened.push(connection);
+            }
+            Input::ConnectionClosed {
+                connection,
+                protocol,
+                end,
+                tally,
+                cut,
+            } => {
+                assert!(books.opened.contains(&connection), "{connection} never opened");
+                assert_eq!(tally.in_flight(), 0, "{connection} closed with work in flight");
+                assert_eq!(tally.cut, cut.len() as u64, "{connection} names what is cut");
+                let closed = Closed {
+                    protocol,
+                    end,
+                    tally,
+                    cut,
+                };
+                let before = books.closed.insert(connection, closed);
+                assert_eq!(before, None, "{connection} closed twice");
+            }
+            Input::ConnectionForced {
+                connection,
+                protocol,
+                tally,
+                work,
+            } => {
+                books.forced.insert(connection, (protocol, tally, work));
+            }
+            Input::ListenersClosed => books.listeners_closed += 1,
+            Input::ListenerFailed { error, .. } => books.listener_failed.push(error.to_string()),
+            other => panic!("the transport does not say {other:?}"),
+        }
+        drop(books);
+        self.changed.notify_waiters();
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+/// A transport with one listener, and everything that looks at it.
+pub(super) struct Fixture {
+    pub(super) transport: Transport,
+    pub(super) tasks: Tasks,
+    pub(super) books: Arc<Bookkeeper>,
+    pub(super) signal: ShutdownSignal,
+    pub(super) server: ServerKey,
+    addr: Option<SocketAddr>,
+    dial: mpsc::UnboundedSender<MemoryIo>,
+    clock: Clock,
+}
+
+/// Long enough for a loaded machine, short enough to say which wait hung.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something that has to come.
+pub(super) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("{what} did not come"),
+    }
+}
+
+impl Fixture {
+    /// Serving on an ephemeral port.
+    pub(super) async fn serving(app: impl Application) -> Self {
+        let fixture = Self::starting(app, Limits::default()).await;
+        fixture.transport.direct(&Directive::Serve);
+        fixture
+    }
+
+    /// Accepting, not ready yet.
+    pub(super) async fn starting(app: impl Application, limits: Limits) -> Self {
+        let mut fixture = Self::without_listener(app, limits);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        fixture.addr = Some(listener.local_addr().unwrap());
+        fixture
+            .transport
+            .accept(ListenerId::new(0), AnyListener::new(listener));
+        fixture
+    }
+
+    /// Serving connections in memory, for a paused clock: it moves only when all is said.
+    pub(super) fn in_memory(app: impl Application) -> Self {
+        let fixture = Self::without_listener(app, Limits::default());
+        fixture.transport.direct(&Directive::Serve);
+        fixture
+    }
+
+    pub(super) fn without_listener(app: impl Application, limits: Limits) -> Self {
+        let clock = Clock::new();
+        clock.begin(&Handle::current());
+        let tasks = Tasks::new(Handle::current(), |name, message| {
+            panic!("task {name} panicked: {message}")
+        });
+        let books = Arc::new(Bookkeeper {
+            clock: clock.clone(),
+            books: Mutex::default(),
+            changed: Notify::new(),
+        });
+        let (controller, signal) = ShutdownSignal::new(clock.clone());
+        let server = ServerKey::new();
+        let transport = Transport::new(Setup {
+            app: app.erase(),
+            limits,
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            sink: Arc::<Bookkeeper>::clone(&books),
+            server: server.clone(),
+            controller: ShutdownController::clone(&controller),
+        });
+        let (dial, dialled) = mpsc::unbounded_channel();
+        let memory = AnyListener::new(Memory(dialled));
+        transport.accept(ListenerId::new(1), memory);
+        Self {
+            transport,
+            tasks,
+            books,
+            signal,
+            server,
+            addr: None,
+            dial,
+            clock,
+        }
+    }
+
+    pub(super) fn addr(&self) -> SocketAddr {
+        self.addr.expect("a fixture with a listener")
+    }
+
+    pub(super) async fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.addr()).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client::new(Either::Tcp(stream), Arc::default())
+    }
+
+    /// A connection in memory that holds `room` bytes each way.
+    pub(super) fn dial(&self, room: usize) -> Client {
+        let (ours, theirs) = duplex(room);
+        let reset = Arc::<AtomicBool>::default();
+        let io = MemoryIo {
+            stream: theirs,
+            reset: Arc::clone(&reset),
+        };
+        // Once the listener is closed, a connection ends as it begins.
+        drop(self.dial.send(io));
+        Client::new(Either::Memory(ours), reset)
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(super) fn lame_duck(&self, length: Duration) {
+        self.transport.direct(&Directive::LameDuck {
+            cause: Cause::Drain,
+            until: self.now() + length,
+        });
+    }
+
+    /// Closes the listener and drains without a deadline.
+    pub(super) fn drain(&self) {
+        self.transport.direct(&Directive::Drain {
+            cause: Cause::Drain,
+            deadline: None,
+        });
+        self.transport.close_listeners(Queue::Drain);
+    }
+
+    pub(super) fn force(&self) {
+        self.transport.forced();
+        self.transport.direct(&Directive::Force);
+    }
+
+    async fn until<T>(&self, what: &str, mut find: impl FnMut(&Books) -> Option<T>) -> T {
+        soon(what, async {
+            loop {
+                let changed = self.books.changed.notified();
+                let found = find(&self.books.books.lock().unwrap());
+                match found {
+                    Some(found) => return found,
+                    None => changed.await,
+                }
+            }
+        })
+        .await
+    }
+
+    /// How the `number`th connection ended.
+    pub(super) async fn closed(&self, number: u64) -> Closed {
+        let id = ConnectionId::new(number);
+        self.until(&format!("the end of {id}"), |books| {
+            books.closed.get(&id).cloned()
+        })
+        .await
+    }
+
+    pub(super) async fn opened(&self, count: usize) {
+        self.until("a connection", |books| (books.opened.len() >= count).then_some(()))
+            .await;
+    }
+
+    pub(super) async fn listeners_closed(&self) {
+        self.until("the end of the listeners", |books| {
+            (books.listeners_closed > 0).then_some(())
+        })
+        .await;
+    }
+
+    /// What was reported of the `number`th connection when force reached it.
+    pub(super) fn forced(&self, number: u64) -> Option<(Protocol, Tally, Vec<Work>)> {
+        let books = self.books.books.lock().unwrap();
+        books.forced.get(&ConnectionId::new(number)).cloned()
+    }
+
+    /// Everything is over: drains what is left, and checks that nothing is.
+    pub(super) async fn ends_clean(self) {
+        self.drain();
+        self.listeners_closed().await;
+        soon("the end of all tasks", self.tasks.ended()).await;
+        let books = self.books.books.lock().unwrap();
+        assert_eq!(books.listeners_closed, 1, "listeners close once");
+        assert_eq!(books.opened.len(), books.closed.len(), "all that opened closed");
+        assert_eq!(self.transport.open_connections(), 0);
+        assert_eq!(self.transport.in_flight(), 0);
+    }
+}
+
+/// A listener in memory.
+struct Memory(mpsc::UnboundedReceiver<MemoryIo>);
+
+struct MemoryIo {
+    stream: DuplexStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Listener for Memory {
+    type Io = MemoryIo;
+
+    async fn accept(&mut self) -> io::Result<(MemoryIo, Addr)> {
+        match self.0.recv().await {
+            Some(io) => Ok((io, Addr::Named("memory".to_owned()))),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Ok(Addr::Named("memory".to_owned()))
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(MemoryIo, Addr)>> {
+        let queued = self.0.try_recv().ok();
+        Ok(queued.map(|io| (io, Addr::Named("memory".to_owned()))))
+    }
+
+    fn abort(io: &MemoryIo) -> io::Result<()> {
+        io.reset.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl AsyncRead for MemoryIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for MemoryIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+pub(super) enum Either {
+    Tcp(TcpStream),
+    Memory(DuplexStream),
+}
+
+impl AsyncRead for Either {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Either {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A client that sees every byte, and how the connection ends.
+pub(super) struct Client {
+    stream: Either,
+    reset: Arc<AtomicBool>,
+    seen: Vec<u8>,
+}
+
+/// How a connection ended for its client.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Fin,
+    Reset,
+}
+
+impl Client {
+    fn new(stream: Either, reset: Arc<AtomicBool>) -> Self {
+        Self {
+            stream,
+            reset,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The bare socket, for what has to happen without tokio.
+    pub(super) fn into_tcp(self) -> std::net::TcpStream {
+        match self.stream {
+            Either::Tcp(stream) => stream.into_std().unwrap(),
+            Either::Memory(_) => panic!("a connection in memory is no socket"),
+        }
+    }
+
+    pub(super) fn of_tcp(stream: std::net::TcpStream) -> Self {
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        Self::new(Either::Tcp(stream), Arc::default())
+    }
+
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    pub(super) async fn get(&mut self, path: &str) {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"))
+            .await;
+    }
+
+    /// Ends our side of the connection.
+    pub(super) async fn finish(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// Reads until `pattern` has come; everything up to its end.
+    pub(super) async fn until(&mut self, pattern: &str) -> String {
+        loop {
+            let text = String::from_utf8_lossy(&self.seen).into_owned();
+            if let Some(at) = text.find(pattern) {
+                let rest = self.seen.split_off(at + pattern.len());
+                let found = std::mem::replace(&mut self.seen, rest);
+                return String::from_utf8(found).unwrap();
+            }
+            let mut bytes = [0; 4096];
+            let what = format!("{pattern:?} after {text:?}");
+            let read = soon(&what, self.stream.read(&mut bytes)).await.unwrap();
+            assert!(read > 0, "the connection ended before {what}");
+            self.seen.extend_from_slice(&bytes[..read]);
+        }
+    }
+
+    /// Reads to the end: all that came, and how it ended.
+    pub(super) async fn rest(mut self) -> (String, End) {
+        let mut bytes = [0; 16 * 1024];
+        let end = loop {
+            match soon("the end of the connection", self.stream.read(&mut bytes)).await {
+                Ok(0) if self.reset.load(Ordering::SeqCst) => break End::Reset,
+                Ok(0) => break End::Fin,
+                Ok(read) => self.seen.extend_from_slice(&bytes[..read]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break End::Reset,
+                Err(error) => panic!("{error}"),
+            }
+        };
+        (String::from_utf8_lossy(&self.seen).into_owned(), end)
+    }
+
+    pub(super) fn into_stream(self) -> Either {
+        self.stream
+    }
+}
+
+pub(super) fn tally(begun: u64, answered: u64, cut: u64, aborted: u64) -> Tally {
+    let mut tally = Tally::default();
+    tally.begun = begun;
+    tally.answered = answered;
+    tally.cut = cut;
+    tally.aborted = aborted;
+    tally
+}
