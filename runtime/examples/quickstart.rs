@@ -77,12 +77,14 @@ fn server(variables: &Variables) -> Result<Server, Box<dyn Error>> {
     server.hook(cleanup("telemetry").after(["database", "cache"]))?;
 
     let began = Instant::now();
-    server.health().check(Check::new("warm-up", move || async move {
-        match delay.checked_sub(began.elapsed()) {
-            Some(left) if !left.is_zero() => Err(format!("{left:.1?} to go")),
-            _ => Ok(()),
-        }
-    }));
+    server
+        .health()
+        .check(Check::new("warm-up", move || async move {
+            match delay.checked_sub(began.elapsed()) {
+                Some(left) if !left.is_zero() => Err(format!("{left:.1?} to go")),
+                _ => Ok(()),
+            }
+        }));
     Ok(server)
 }
 

@@ -38,18 +38,17 @@ pub use running::{Ready, Running};
 use self::driver::{Driver, Signals};
 use self::life::Life;
 use self::start::Start;
-use crate::os::listener::{Bind, BoxNetwork, Network, TcpNetwork};
+use crate::os::listener::{AnyNetwork, Bind, Network, TcpNetwork};
+use crate::os::process;
 use crate::os::signal::{self, BoxSignalSource, SignalSource};
 use crate::os::tasks::Tasks;
 use crate::os::watchdog::{self, Watched};
-use crate::os::process;
 use crate::transport::{
     Application, Erased, Health, Limits, Setup, ShutdownSignal, Sink, Transport,
 };
 
 /// Where a server listens that was told nothing else.
-const DEFAULT_ADDR: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
+const DEFAULT_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
 
 /// A server that was made and not started: one entry point that wires everything up.
 ///
@@ -67,7 +66,7 @@ struct Parts {
     app: Erased,
     binds: Vec<Bind>,
     limits: Limits,
-    network: BoxNetwork,
+    network: AnyNetwork,
     stop_on: Option<Vec<Signal>>,
     source: Option<BoxSignalSource>,
     /// What was found wrong with a setting when it was made.
@@ -95,7 +94,7 @@ impl Server {
                 app: app.erase(),
                 binds: vec![Bind::from(DEFAULT_ADDR)],
                 limits: Limits::default(),
-                network: BoxNetwork::new(TcpNetwork::default()),
+                network: AnyNetwork::new(TcpNetwork),
                 stop_on: None,
                 source: None,
                 refused: None,
@@ -191,7 +190,7 @@ impl Server {
     /// What binds the addresses: the operating system, unless told otherwise.
     #[must_use]
     pub fn network(self, network: impl Network) -> Self {
-        self.change(|parts| parts.network = BoxNetwork::new(network))
+        self.change(|parts| parts.network = AnyNetwork::new(network))
     }
 
     fn change(mut self, change: impl FnOnce(&mut Parts)) -> Self {
@@ -403,6 +402,10 @@ impl Server {
             controller: life.controller.clone(),
         });
         life.set_transport(transport.clone());
+        life.set_watch(watchdog::watch(
+            Arc::clone(life) as Arc<dyn Watched>,
+            tasks.runtime(),
+        ));
         let (cancel_start, cancelled) = watch::channel(false);
         let start = Start {
             life: Arc::clone(life),
@@ -423,7 +426,6 @@ impl Server {
             hooks: BTreeMap::new(),
             workers: BTreeMap::new(),
             signals,
-            watch: Some(watchdog::watch(Arc::clone(life) as Arc<dyn Watched>)),
         };
         life.input(Input::Start);
         drop(own.spawn("driver", driver.run()));

@@ -87,7 +87,9 @@ impl<F> Listed<F> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<F>> {
-        self.callbacks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.callbacks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

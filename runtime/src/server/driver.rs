@@ -21,7 +21,6 @@ use super::running::Ready;
 use super::start::Start;
 use super::worker::worker_end;
 use crate::os::tasks::{TaskEnd, Tasks};
-use crate::os::watchdog::WatchGuard;
 use crate::transport::{BoxError, Queue, ServerScope, Sink, Transport, scope, scope_sync};
 
 /// What the driver works with. It lives from the start to the end of one life.
@@ -39,8 +38,6 @@ pub(crate) struct Driver {
     pub(crate) workers: BTreeMap<WorkerId, AbortHandle>,
     /// Whatever feeds the machine signals, until the end.
     pub(crate) signals: Signals,
-    /// The end of the budget, held by the thread beside the runtime.
-    pub(crate) watch: Option<WatchGuard>,
 }
 
 /// What keeps signals coming.
@@ -150,7 +147,10 @@ impl Driver {
                 return Turn::Over;
             }
             effect => {
-                debug_assert!(false, "an effect that this driver does not know: {effect:?}");
+                debug_assert!(
+                    false,
+                    "an effect that this driver does not know: {effect:?}"
+                );
             }
         }
         Turn::On
@@ -332,6 +332,5 @@ impl Driver {
         let report = self.life.report();
         self.signals = Signals::default();
         self.life.finish(report);
-        self.watch = None;
     }
 }

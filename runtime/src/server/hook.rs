@@ -144,7 +144,12 @@ impl HookContext {
     /// Dropping the future loses nothing.
     pub async fn abandoned(&self) {
         // An error means that the server is gone altogether.
-        drop(self.abandoned.clone().wait_for(|abandoned| *abandoned).await);
+        drop(
+            self.abandoned
+                .clone()
+                .wait_for(|abandoned| *abandoned)
+                .await,
+        );
     }
 
     /// Whether this hook has been given up.
@@ -167,7 +172,10 @@ impl HookContext {
 pub trait HookFn<M>: sealed::Sealed<M> + Send + 'static {
     /// Runs it.
     #[doc(hidden)]
-    fn call(self, context: HookContext) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
+    fn call(
+        self,
+        context: HookContext,
+    ) -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 }
 
 impl<F, Fut, R> HookFn<fn() -> R> for F

@@ -3,7 +3,7 @@
 //! **Invariant:** whoever has an input locks, hands it to the machine, and unlocks; no user code
 //! runs under the lock. **Invariant:** no decision about the life is taken here.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use lamplighter_lifecycle::{
     Effect, HookError, HookId, Input, Instant, Machine, Phase, Plan, ServerState, StartFailure,
@@ -19,6 +19,7 @@ use super::report::Report;
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
+use crate::os::watchdog::{WatchGuard, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
 
 /// One server's life, shared by its owner, its handles, its driver and its connections.
@@ -33,6 +34,8 @@ pub(crate) struct Life {
     pub(crate) signal: ShutdownSignal,
     /// Let go of at the end: it holds this life, as the one to tell of connections.
     transport: Mutex<Option<Transport>>,
+    /// The end of the budget, held by the thread beside the runtime.
+    watch: Mutex<Option<WatchGuard>>,
     pub(crate) addrs: OnceLock<Arc<[Bound]>>,
     pub(crate) reason: OnceLock<StartReason>,
     progress: watch::Sender<Progress>,
@@ -87,6 +90,7 @@ impl Life {
             controller,
             signal,
             transport: Mutex::new(None),
+            watch: Mutex::new(None),
             addrs: OnceLock::new(),
             reason: OnceLock::new(),
             progress: watch::Sender::new(progress),
@@ -104,6 +108,7 @@ impl Life {
     fn change<T>(&self, change: impl FnOnce(&mut Machine, Instant) -> T) -> T {
         let mut inner = self.lock();
         let timeout = inner.machine.poll_timeout();
+        let limit = Limit::of(&inner.machine);
         // Read under the lock: time goes forward from input to input.
         let now = self.clock.now();
         let result = change(&mut inner.machine, now);
@@ -116,10 +121,31 @@ impl Life {
             *known = progress;
             news
         });
+        self.tell_watch(limit, Limit::of(&inner.machine), now);
         if inner.machine.has_output() || inner.machine.poll_timeout() != timeout {
             self.wake.notify_one();
         }
         result
+    }
+
+    /// Tells the thread beside the runtime by when the stop has to be over.
+    fn tell_watch(&self, before: Limit, limit: Limit, now: Instant) {
+        if before == limit {
+            return;
+        }
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(watch) = &*watch else { return };
+        match limit {
+            Limit::None => {}
+            Limit::Unlimited => watch.stop_began(),
+            Limit::By(end) => watch.budget_left(end.since(now)),
+            Limit::Abandoned => watch.abandoned(),
+        }
+    }
+
+    pub(crate) fn set_watch(&self, guard: WatchGuard) {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        *watch = Some(guard);
     }
 
     /// Does what is due by now.
@@ -138,7 +164,9 @@ impl Life {
     }
 
     fn transport(&self) -> MutexGuard<'_, Option<Transport>> {
-        self.transport.lock().unwrap_or_else(PoisonError::into_inner)
+        self.transport
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_transport(&self, transport: Transport) {
@@ -271,6 +299,49 @@ impl Life {
             known.get_or_insert(report);
             news
         });
+        let watch = self
+            .watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(watch);
+    }
+}
+
+/// What bounds a stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Limit {
+    /// No stop has begun.
+    None,
+    /// It may take as long as it takes.
+    Unlimited,
+    /// It is over by then.
+    By(Instant),
+    /// Nothing is waited for any more.
+    Abandoned,
+}
+
+impl Limit {
+    fn of(machine: &Machine) -> Self {
+        match (machine.is_abandoned(), machine.cause(), machine.ends_by()) {
+            (true, _, _) => Self::Abandoned,
+            (_, None, _) => Self::None,
+            (_, Some(_), None) => Self::Unlimited,
+            (_, Some(_), Some(end)) => Self::By(end),
+        }
+    }
+}
+
+impl Watched for Life {
+    fn partial_report(&self) -> String {
+        // Whoever holds the lock may be what blocks the process.
+        let inner = match self.inner.try_lock() {
+            Ok(inner) => inner,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return "the server's state is locked".to_owned(),
+        };
+        let report = inner.machine.report(&inner.timeline);
+        format!("{report}\n{}", report.timeline_text())
     }
 }
 

@@ -87,8 +87,7 @@ impl Connected {
         if asked.drains() {
             account.raise(flag::DRAINING);
         }
-        let machine =
-            Connection::new(account.id, inner.limits.times(), inner.sink.now(), orders);
+        let machine = Connection::new(account.id, inner.limits.times(), inner.sink.now(), orders);
         Self {
             inner: Arc::clone(inner),
             account,
@@ -177,8 +176,7 @@ impl Connected {
                     match sniff.poll_read(cx) {
                         Poll::Pending => {
                             if !begun && sniff.has_begun() {
-                                self.machine
-                                    .handle(self.inner.sink.now(), Input::FirstByte);
+                                self.machine.handle(self.inner.sink.now(), Input::FirstByte);
                             }
                             return Poll::Pending;
                         }
@@ -187,8 +185,8 @@ impl Connected {
                             // What was asked before the protocol was known is due now, before the
                             // first answer.
                             if self.carry_out_all().is_ready() {
-                return Poll::Ready(());
-            }
+                                return Poll::Ready(());
+                            }
                         }
                         Poll::Ready(Ok(Known::Ended)) => {
                             return self.over(ConnectionEnd::PeerClosed, Leave::Close);
@@ -393,7 +391,8 @@ impl Connected {
         if end == ConnectionEnd::Cut {
             self.account.raise(flag::FORCED);
         }
-        self.machine.handle(self.inner.sink.now(), Input::Ended(end));
+        self.machine
+            .handle(self.inner.sink.now(), Input::Ended(end));
         self.account.ends(end);
         // hyper drops the wrapper, which returns the socket.
         let socket = match std::mem::replace(&mut self.stage, Stage::Over) {

@@ -84,7 +84,12 @@ where
         self.connection
             .take()
             .and_then(http1::UpgradeableConnection::into_parts)
-            .is_some_and(|parts| parts.read_buf.iter().any(|byte| !matches!(byte, b'\r' | b'\n')))
+            .is_some_and(|parts| {
+                parts
+                    .read_buf
+                    .iter()
+                    .any(|byte| !matches!(byte, b'\r' | b'\n'))
+            })
     }
 }
 
@@ -106,12 +111,7 @@ where
     S::Future: Send + 'static,
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    pub(super) fn new(
-        io: ConnectionIo,
-        site: Site<S>,
-        limits: &Limits,
-        streams: Streams,
-    ) -> Self {
+    pub(super) fn new(io: ConnectionIo, site: Site<S>, limits: &Limits, streams: Streams) -> Self {
         let list_size = u32::try_from(limits.header_bytes()).unwrap_or(u32::MAX);
         let connection = http2::Builder::new(streams)
             .max_concurrent_streams(limits.streams())

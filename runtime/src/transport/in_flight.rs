@@ -206,8 +206,7 @@ impl Account {
     /// Whether answers wait for a flush to be counted.
     pub(super) fn has_unflushed(&self) -> bool {
         self.sent_here.load(Ordering::Relaxed) != self.flushed_here.load(Ordering::Relaxed)
-            || self.sent_there.load(Ordering::Acquire)
-                != self.flushed_there.load(Ordering::Relaxed)
+            || self.sent_there.load(Ordering::Acquire) != self.flushed_there.load(Ordering::Relaxed)
     }
 
     /// How many answers other tasks have handed over: what a flush that begins now includes.

@@ -148,12 +148,7 @@ pub(super) struct ConnectionIo {
 }
 
 impl ConnectionIo {
-    pub(super) fn new(
-        socket: Io,
-        prefix: Bytes,
-        account: Arc<Account>,
-        seen: Arc<Seen>,
-    ) -> Self {
+    pub(super) fn new(socket: Io, prefix: Bytes, account: Arc<Account>, seen: Arc<Seen>) -> Self {
         let http1 = account.protocol() == Protocol::Http1;
         if http1 {
             seen.read(&prefix);

@@ -85,7 +85,9 @@ impl Asked {
     /// Every order, in the order of a stop.
     pub(super) fn orders(self) -> impl Iterator<Item = Order> {
         let lame_duck = self.lame_duck.map(|until| Order::LameDuck { until });
-        let drain = self.drain.map(|Drain { deadline }| Order::Drain { deadline });
+        let drain = self
+            .drain
+            .map(|Drain { deadline }| Order::Drain { deadline });
         let cancel = self.cancel.then_some(Order::Cancel);
         let force = self.force.then_some(Order::Force);
         [lame_duck, drain, cancel, force].into_iter().flatten()

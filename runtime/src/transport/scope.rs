@@ -45,7 +45,9 @@ impl Eq for ServerKey {}
 
 impl fmt::Debug for ServerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ServerKey").field(&Arc::as_ptr(&self.0)).finish()
+        f.debug_tuple("ServerKey")
+            .field(&Arc::as_ptr(&self.0))
+            .finish()
     }
 }
 

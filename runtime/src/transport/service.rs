@@ -111,7 +111,11 @@ where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     fn http1(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>> {
-        Box::pin(Http1::new(io, Site::new(&self.0, parts, true), parts.limits))
+        Box::pin(Http1::new(
+            io,
+            Site::new(&self.0, parts, true),
+            parts.limits,
+        ))
     }
 
     fn http2(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>> {
@@ -367,9 +371,7 @@ fn prepare(hold: &Hold, status: StatusCode) -> bool {
         false
     } else {
         // hyper would send a body after an answer to HEAD.
-        exchange.is_head()
-            || status == StatusCode::NO_CONTENT
-            || status == StatusCode::NOT_MODIFIED
+        exchange.is_head() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
     }
 }
 

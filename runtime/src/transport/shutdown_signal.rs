@@ -303,9 +303,15 @@ mod tests {
     fn a_ready_future_wins_over_draining() {
         let (controller, signal) = ShutdownSignal::manual();
         controller.drain();
-        assert_eq!(assert_ready!(spawn(signal.until_draining(async { 7 })).poll()), Some(7));
+        assert_eq!(
+            assert_ready!(spawn(signal.until_draining(async { 7 })).poll()),
+            Some(7)
+        );
         let never = std::future::pending::<()>();
-        assert_eq!(assert_ready!(spawn(signal.until_draining(never)).poll()), None);
+        assert_eq!(
+            assert_ready!(spawn(signal.until_draining(never)).poll()),
+            None
+        );
     }
 
     #[test]
@@ -326,10 +332,16 @@ mod tests {
         clock.begin(&tokio::runtime::Handle::current());
         let (controller, signal) = ShutdownSignal::new(clock);
         let at = |seconds| Instant::ZERO + Duration::from_secs(seconds);
-        controller.direct(&Directive::LameDuck { cause: Cause::Drain, until: at(1) });
+        controller.direct(&Directive::LameDuck {
+            cause: Cause::Drain,
+            until: at(1),
+        });
         assert!(!signal.is_draining());
         assert_eq!(signal.remaining(), None);
-        controller.direct(&Directive::Drain { cause: Cause::Drain, deadline: None });
+        controller.direct(&Directive::Drain {
+            cause: Cause::Drain,
+            deadline: None,
+        });
         assert!(signal.is_draining());
         assert_eq!(signal.cause(), Some(Cause::Drain));
         assert_eq!(signal.remaining(), None);

@@ -25,7 +25,6 @@ pub(super) struct Sniff {
     bytes: BytesMut,
 }
 
-
 impl Sniff {
     pub(super) fn new(socket: Io) -> Self {
         Self {

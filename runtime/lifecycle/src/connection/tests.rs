@@ -54,12 +54,7 @@ fn with(mut life: Vec<(u64, Input)>, more: &[(u64, Input)]) -> Vec<(u64, Input)>
 
 /// A drain at 20 s: what is asked at once, when the timer is due, and what that brings.
 #[track_caller]
-fn check_drain(
-    life: &[(u64, Input)],
-    at_once: &[Effect],
-    due: Option<u64>,
-    then: &[Effect],
-) {
+fn check_drain(life: &[(u64, Input)], at_once: &[Effect], due: Option<u64>, then: &[Effect]) {
     let mut connection = live(life);
     connection.handle(at(20_000), DRAIN);
     assert_eq!(effects(&mut connection), at_once, "at once");
@@ -150,7 +145,10 @@ fn force_asks_of_each_kind_of_connection_what_the_table_says() {
         connection
     };
     check(vec![], &[Close(ConnectionEnd::Silent)]);
-    check(vec![(0, Input::FirstByte)], &[Close(ConnectionEnd::TimedOut)]);
+    check(
+        vec![(0, Input::FirstByte)],
+        &[Close(ConnectionEnd::TimedOut)],
+    );
     let idle = with(http1(), &[(0, activity(1, 0, false))]);
     check(idle.clone(), &[Close(ConnectionEnd::Idle)]);
     check(
@@ -245,7 +243,10 @@ fn work_left_by_everybody_is_cut_shortly_after_its_deadline() {
     ));
     assert_eq!(connection.poll_timeout(), Some(at(550)));
     connection.handle_timeout(at(550));
-    assert_eq!(effects(&mut connection), [Effect::Reset(ConnectionEnd::Cut)]);
+    assert_eq!(
+        effects(&mut connection),
+        [Effect::Reset(ConnectionEnd::Cut)]
+    );
 }
 
 fn any_input() -> impl Strategy<Value = Input> {

@@ -17,10 +17,13 @@ fn app() -> Router {
     Router::new()
         .route("/", get(|| async { "Hello, World!" }))
         .route("/echo", post(|body: Bytes| async { body }))
-        .route("/draining", get(|signal: ShutdownSignal| async move {
-            signal.draining().await;
-            "bye"
-        }))
+        .route(
+            "/draining",
+            get(|signal: ShutdownSignal| async move {
+                signal.draining().await;
+                "bye"
+            }),
+        )
         .route("/large", get(|| async { vec![b'x'; LARGE] }))
 }
 
@@ -60,7 +63,11 @@ async fn a_silent_connection_has_100_ms_from_accept() {
     advance(millis(80)).await;
     fixture.drain();
     assert_eq!(old.rest().await, (String::new(), End::Fin));
-    assert_eq!(fixture.now().as_nanos(), 110_000_000, "older ones close at once");
+    assert_eq!(
+        fixture.now().as_nanos(),
+        110_000_000,
+        "older ones close at once"
+    );
     assert_eq!(fresh.rest().await, (String::new(), End::Fin));
     let since = fixture.now().as_nanos();
     assert!((130_000_000..=132_000_000).contains(&since), "{since}");
@@ -133,8 +140,15 @@ async fn a_head_that_is_never_completed_is_closed_after_its_second() {
         fixture.drain();
         assert_eq!(client.rest().await, (String::new(), End::Fin), "{begun:?}");
         let ended = fixture.now().as_nanos() / 1_000_000;
-        assert!((2000..=2002).contains(&ended), "{begun:?} ended at {ended} ms");
-        assert_eq!(fixture.closed(1).await.end, ConnectionEnd::TimedOut, "{begun:?}");
+        assert!(
+            (2000..=2002).contains(&ended),
+            "{begun:?} ended at {ended} ms"
+        );
+        assert_eq!(
+            fixture.closed(1).await.end,
+            ConnectionEnd::TimedOut,
+            "{begun:?}"
+        );
         fixture.ends_clean().await;
     }
 }
@@ -229,8 +243,8 @@ async fn a_stream_that_hears_draining_ends_itself() {
         "/",
         get(|| async {
             let mut said = 0;
-            Body::new(http_body_util::StreamBody::new(futures_util::stream::poll_fn(
-                move |cx| {
+            Body::new(http_body_util::StreamBody::new(
+                futures_util::stream::poll_fn(move |cx| {
                     // Inside the request's scope here too.
                     let signal = ShutdownSignal::current().unwrap();
                     said += 1;
@@ -250,8 +264,8 @@ async fn a_stream_that_hears_draining_ends_itself() {
                             std::task::Poll::Pending
                         }
                     }
-                },
-            )))
+                }),
+            ))
         }),
     );
     let fixture = Fixture::in_memory(app);
@@ -320,7 +334,10 @@ async fn requests_that_wait_in_the_kernel_are_answered() {
     for (number, client) in (1..).zip(clients) {
         let client = Client::of_tcp(client);
         let (answer, end) = client.rest().await;
-        assert!(answer.contains("connection: close\r\n"), "{number}: {answer:?}");
+        assert!(
+            answer.contains("connection: close\r\n"),
+            "{number}: {answer:?}"
+        );
         assert!(answer.ends_with("Hello, World!"), "{number}: {answer:?}");
         assert_eq!(end, End::Fin, "{number}");
         assert_eq!(fixture.closed(number).await.end, ConnectionEnd::Graceful);

@@ -15,7 +15,9 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
@@ -59,7 +61,10 @@ impl Sink for Bookkeeper {
         let mut books = self.books.lock().unwrap();
         match input {
             Input::ConnectionOpened { connection, .. } => {
-                assert!(!books.opened.contains(&connection), "{connection} opened twice");
+                assert!(
+                    !books.opened.contains(&connection),
+                    "{connection} opened twice"
+                );
                 books.opened.push(connection);
             }
             Input::ConnectionClosed {
@@ -69,9 +74,20 @@ impl Sink for Bookkeeper {
                 tally,
                 cut,
             } => {
-                assert!(books.opened.contains(&connection), "{connection} never opened");
-                assert_eq!(tally.in_flight(), 0, "{connection} closed with work in flight");
-                assert_eq!(tally.cut, cut.len() as u64, "{connection} names what is cut");
+                assert!(
+                    books.opened.contains(&connection),
+                    "{connection} never opened"
+                );
+                assert_eq!(
+                    tally.in_flight(),
+                    0,
+                    "{connection} closed with work in flight"
+                );
+                assert_eq!(
+                    tally.cut,
+                    cut.len() as u64,
+                    "{connection} names what is cut"
+                );
                 let closed = Closed {
                     protocol,
                     end,
@@ -260,8 +276,10 @@ impl Fixture {
     }
 
     pub(super) async fn opened(&self, count: usize) {
-        self.until("a connection", |books| (books.opened.len() >= count).then_some(()))
-            .await;
+        self.until("a connection", |books| {
+            (books.opened.len() >= count).then_some(())
+        })
+        .await;
     }
 
     pub(super) async fn listeners_closed(&self) {
@@ -284,7 +302,11 @@ impl Fixture {
         soon("the end of all tasks", self.tasks.ended()).await;
         let books = self.books.books.lock().unwrap();
         assert_eq!(books.listeners_closed, 1, "listeners close once");
-        assert_eq!(books.opened.len(), books.closed.len(), "all that opened closed");
+        assert_eq!(
+            books.opened.len(),
+            books.closed.len(),
+            "all that opened closed"
+        );
         assert_eq!(self.transport.open_connections(), 0);
         assert_eq!(self.transport.in_flight(), 0);
     }

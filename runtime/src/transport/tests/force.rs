@@ -43,8 +43,14 @@ fn app() -> Router {
         .route("/never", get(pending::<&'static str>))
         .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
         .route("/ticks", get(|| async { frames(vec![Ok(b"tick")]) }))
-        .route("/breaks", get(|| async { frames(vec![Ok(b"tick"), Err("secret")]) }))
-        .route("/panics", get(|| async { frames(vec![Ok(b"tick"), Err("panic")]) }))
+        .route(
+            "/breaks",
+            get(|| async { frames(vec![Ok(b"tick"), Err("secret")]) }),
+        )
+        .route(
+            "/panics",
+            get(|| async { frames(vec![Ok(b"tick"), Err("panic")]) }),
+        )
         .route("/upgrade", get(upgrade))
 }
 
@@ -303,14 +309,16 @@ async fn requests_know_their_server_their_peer_and_their_signal() {
         let seen = Arc::clone(&seen);
         let app = Router::new().route(
             "/",
-            get(move |peer: Peer, signal: Option<ShutdownSignal>| async move {
-                tokio::task::yield_now().await;
-                assert!(current_server().is_some());
-                assert!(!signal.unwrap().is_draining());
-                assert_eq!(Peer::current(), Some(peer.clone()));
-                seen.store(true, Ordering::SeqCst);
-                Ok::<_, Infallible>(peer.addr().to_string())
-            }),
+            get(
+                move |peer: Peer, signal: Option<ShutdownSignal>| async move {
+                    tokio::task::yield_now().await;
+                    assert!(current_server().is_some());
+                    assert!(!signal.unwrap().is_draining());
+                    assert_eq!(Peer::current(), Some(peer.clone()));
+                    seen.store(true, Ordering::SeqCst);
+                    Ok::<_, Infallible>(peer.addr().to_string())
+                },
+            ),
         );
         Fixture::in_memory(app)
     };

@@ -42,34 +42,47 @@ fn app() -> Router {
         .route("/nothing", get(|| async { StatusCode::NO_CONTENT }))
         .route("/large", get(|| async { vec![b'x'; LARGE] }))
         .route("/never", get(pending::<&'static str>))
-        .route("/ticks", get(|| async {
-            once(vec![Frame::data(Bytes::from_static(b"tick"))], false)
-        }))
-        .route("/trailers", get(|| async {
-            let mut trailers = HeaderMap::new();
-            trailers.insert("grpc-status", "0".parse().unwrap());
-            let data = Frame::data(Bytes::from_static(b"data"));
-            once(vec![data, Frame::trailers(trailers)], true)
-        }))
-        .route("/draining", get(|signal: ShutdownSignal| async move {
-            signal.draining().await;
-            "bye"
-        }))
-        .route("/panics", get(|| async {
-            resume_unwind(Box::new("a secret"));
-            #[expect(unreachable_code, reason = "gives the handler its type")]
-            ""
-        }))
-        .route("/panics-later", get(|| async {
-            let mut said = false;
-            Body::new(StreamBody::new(stream::poll_fn(move |_| {
-                if std::mem::replace(&mut said, true) {
-                    resume_unwind(Box::new("a secret"));
-                }
-                let data = Frame::data(Bytes::from_static(b"tick"));
-                Poll::Ready(Some(Ok::<_, std::convert::Infallible>(data)))
-            })))
-        }))
+        .route(
+            "/ticks",
+            get(|| async { once(vec![Frame::data(Bytes::from_static(b"tick"))], false) }),
+        )
+        .route(
+            "/trailers",
+            get(|| async {
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", "0".parse().unwrap());
+                let data = Frame::data(Bytes::from_static(b"data"));
+                once(vec![data, Frame::trailers(trailers)], true)
+            }),
+        )
+        .route(
+            "/draining",
+            get(|signal: ShutdownSignal| async move {
+                signal.draining().await;
+                "bye"
+            }),
+        )
+        .route(
+            "/panics",
+            get(|| async {
+                resume_unwind(Box::new("a secret"));
+                #[expect(unreachable_code, reason = "gives the handler its type")]
+                ""
+            }),
+        )
+        .route(
+            "/panics-later",
+            get(|| async {
+                let mut said = false;
+                Body::new(StreamBody::new(stream::poll_fn(move |_| {
+                    if std::mem::replace(&mut said, true) {
+                        resume_unwind(Box::new("a secret"));
+                    }
+                    let data = Frame::data(Bytes::from_static(b"tick"));
+                    Poll::Ready(Some(Ok::<_, std::convert::Infallible>(data)))
+                })))
+            }),
+        )
 }
 
 /// A well-behaved HTTP/2 client.
@@ -93,7 +106,9 @@ impl Peer {
             .uri(format!("http://test{path}"))
             .body(())
             .unwrap();
-        let mut ready = soon("a free stream", self.send.clone().ready()).await.unwrap();
+        let mut ready = soon("a free stream", self.send.clone().ready())
+            .await
+            .unwrap();
         ready.send_request(request, true).unwrap().0
     }
 
@@ -106,7 +121,9 @@ impl Peer {
     /// How the connection ended, once all requests are over.
     async fn ended(self) -> Result<(), h2::Error> {
         drop(self.send);
-        soon("the end of the connection", self.connection).await.unwrap()
+        soon("the end of the connection", self.connection)
+            .await
+            .unwrap()
     }
 }
 
@@ -135,7 +152,10 @@ async fn at_rest(fixture: &Fixture) {
 async fn requests_of_every_kind_are_answered_and_counted() {
     let fixture = Fixture::in_memory(app());
     let mut peer = Peer::over(fixture.dial(64 * 1024)).await;
-    assert_eq!(peer.get("/").await, (StatusCode::OK, "Hello, World!".into()));
+    assert_eq!(
+        peer.get("/").await,
+        (StatusCode::OK, "Hello, World!".into())
+    );
     at_rest(&fixture).await;
     for path in ["/empty", "/trailers", "/nothing", "/large"] {
         peer.get(path).await;
@@ -224,9 +244,15 @@ async fn at_force_streams_are_cancelled_one_by_one() {
     let before = fixture.now();
     fixture.force();
     let error = soon("a reset", never).await.unwrap_err();
-    assert_eq!((error.is_reset(), error.reason()), (true, Some(Reason::CANCEL)));
+    assert_eq!(
+        (error.is_reset(), error.reason()),
+        (true, Some(Reason::CANCEL))
+    );
     let error = soon("a reset", ticks.data()).await.unwrap().unwrap_err();
-    assert_eq!((error.is_reset(), error.reason()), (true, Some(Reason::CANCEL)));
+    assert_eq!(
+        (error.is_reset(), error.reason()),
+        (true, Some(Reason::CANCEL))
+    );
     let closed = fixture.closed(1).await;
     assert_eq!(closed.end, ConnectionEnd::Cut);
     assert_eq!(closed.tally, tally(3, 1, 2, 0));
