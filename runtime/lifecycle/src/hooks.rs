@@ -10,6 +10,7 @@
 //! **Invariant:** what a graph does is a function of the specs it has accepted, in their order.
 
 mod arena;
+mod blocks;
 mod chain;
 mod check;
 mod graph;

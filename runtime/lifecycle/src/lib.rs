@@ -28,7 +28,9 @@ pub use effect::{Announcement, Directive, Effect, Readiness};
 pub use error::HookError;
 pub use event::{Event, SignalTaken, WorkerOutcome};
 pub use failure::Failure;
-pub use hooks::{ForwardReferences, HookGraph, HookId, HookKind, HookName, HookSpec, Schedule};
+pub use hooks::{
+    ChainLink, ForwardReferences, HookGraph, HookId, HookKind, HookName, HookSpec, Schedule,
+};
 pub use input::{HookEnd, Input, StartFailure, WorkerEnd, WorkerId};
 pub use ledger::CutWork;
 pub use machine::{CheckError, Machine};

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** nothing is ever removed, so a key stays valid for as long as its arena.
 //! **Invariant:** keys are made by the arena that they belong to, which is why looking one up
-//! cannot fail; this file is the one place of the hook graph that indexes.
+//! with `[]` cannot fail; this file is the one place of the hook graph that indexes.
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
@@ -69,6 +69,11 @@ impl<K: Key, T> Arena<K, T> {
     /// The keys of all entries, oldest first.
     pub(super) fn keys(&self) -> impl ExactSizeIterator<Item = K> + use<K, T> {
         (0..self.entries.len()).map(K::from_index)
+    }
+
+    /// Changes every entry.
+    pub(super) fn for_each_mut(&mut self, change: impl FnMut(&mut T)) {
+        self.entries.iter_mut().for_each(change);
     }
 
     /// All entries, oldest first.

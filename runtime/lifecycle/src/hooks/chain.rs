@@ -10,7 +10,7 @@ use core::time::Duration;
 use super::arena::Arena;
 use super::graph::HookGraph;
 use super::name::HookName;
-use super::names::NameId;
+use super::names::NodeId;
 use super::shape::Shape;
 use super::spec::HookId;
 
@@ -46,7 +46,7 @@ struct Sum {
 pub(super) fn slowest(graph: &HookGraph) -> (Vec<ChainLink>, Duration) {
     let shape = Shape::new(graph);
     let mut before = Arena::<HookId, Option<HookId>>::filled(graph.len(), || None);
-    let mut to_name = Arena::<NameId, Sum>::filled(graph.names.len(), Sum::default);
+    let mut to_name = Arena::<NodeId, Sum>::filled(graph.names.len(), Sum::default);
     let mut slowest = Sum::default();
     for &hook in &shape.order {
         let mut sum = Sum::default();
@@ -57,15 +57,14 @@ pub(super) fn slowest(graph: &HookGraph) -> (Vec<ChainLink>, Duration) {
         }
         before[hook] = sum.last;
         sum.last = Some(hook);
-        let timeout = graph.specs[hook].timeout.unwrap_or_default();
+        let timeout = explicit(graph, hook).unwrap_or_default();
         sum.needed = sum.needed.saturating_add(timeout);
         if sum.needed > slowest.needed {
             slowest = sum;
         }
-        if let Some(name) = shape.own[hook]
-            && sum.needed > to_name[name].needed
-        {
-            to_name[name] = sum;
+        let to_own = &mut to_name[shape.own[hook]];
+        if sum.needed > to_own.needed {
+            *to_own = sum;
         }
     }
     let mut chain = Vec::new();
@@ -73,10 +72,14 @@ pub(super) fn slowest(graph: &HookGraph) -> (Vec<ChainLink>, Duration) {
     while let Some(hook) = next {
         chain.push(ChainLink {
             hook: graph.label(hook),
-            timeout: graph.specs[hook].timeout,
+            timeout: explicit(graph, hook),
         });
         next = before[hook];
     }
     chain.reverse();
     (chain, slowest.needed)
+}
+
+fn explicit(graph: &HookGraph, hook: HookId) -> Option<Duration> {
+    graph.spec(hook).and_then(|spec| spec.timeout)
 }

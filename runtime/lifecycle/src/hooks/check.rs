@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::chain;
 use super::graph::HookGraph;
 use super::name::HookName;
-use super::names::{Hashed, NameId};
+use super::names::{Hashed, NodeId};
 use super::spec::HookId;
 use crate::error::HookError;
 
@@ -31,7 +31,7 @@ impl HookGraph {
         }
         for id in self.ids() {
             if let Some(after) = self.first_unknown(id) {
-                let own = self.specs[id].name.as_ref();
+                let own = self.spec(id).and_then(|spec| spec.name.as_ref());
                 return Err(self.unknown(self.label(id), own, after));
             }
         }
@@ -48,12 +48,12 @@ impl HookGraph {
 
     /// The first name in a hook's `after` that no hook has.
     fn first_unknown(&self, id: HookId) -> Option<&HookName> {
-        let has_no_hook = |name: NameId| self.names.entries[name].hooks == 0;
-        if !self.after.row(id).iter().any(|name| has_no_hook(*name)) {
+        let has_no_hook = |name: NodeId| self.names.entries[name].hooks == 0;
+        if !self.after(id).any(has_no_hook) {
             return None;
         }
         // Found by its text, since names are not kept in the order in which the hook gave them.
-        self.specs[id].after.iter().find(|name| {
+        self.spec(id)?.after.iter().find(|name| {
             let found = self.names.find(Hashed::new(name));
             found.is_none_or(has_no_hook)
         })

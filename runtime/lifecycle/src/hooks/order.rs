@@ -17,9 +17,10 @@
 
 use alloc::vec::Vec;
 use core::iter::successors;
+use core::ops::Range;
 
 use super::arena::{Arena, key};
-use super::names::NameId;
+use super::names::NodeId;
 
 key! {
     /// One edge between two names.
@@ -33,27 +34,18 @@ struct Node {
     /// Not below the level of any name that this one is after.
     level: u32,
     /// Stamp of the last search that came by.
-    mark: u64,
-    after: List,
-    dependents: List,
+    mark: u32,
+    /// First of the edges to names that are after this one.
+    dependents: Option<EdgeId>,
     /// First of the edges to names of this name's own level.
     same_level: Option<EdgeId>,
-}
-
-/// A linked list of edges, newest first.
-#[derive(Clone, Copy, Debug, Default)]
-struct List {
-    first: Option<EdgeId>,
-    len: u32,
 }
 
 /// `dependent` is after `dependency`.
 #[derive(Clone, Debug)]
 struct Edge {
-    dependent: NameId,
-    dependency: NameId,
-    /// The next edge of the same dependent.
-    next_after: Option<EdgeId>,
+    dependent: NodeId,
+    dependency: NodeId,
     /// The next edge of the same dependency.
     next_dependent: Option<EdgeId>,
     /// The next edge of the same dependent whose dependency has its level too.
@@ -64,7 +56,7 @@ struct Edge {
 /// it, the first and the last are the same, and there is no shorter way round.
 #[derive(Debug)]
 pub(super) struct Cycle {
-    pub(super) path: Vec<NameId>,
+    pub(super) path: Vec<NodeId>,
 }
 
 /// What has to change before the edges that were asked about can be added.
@@ -72,7 +64,7 @@ pub(super) struct Cycle {
 pub(super) struct Raise {
     /// The level to which `names` rise, and with them the new edges' dependent.
     level: u32,
-    names: Vec<NameId>,
+    names: Vec<NodeId>,
 }
 
 impl Raise {
@@ -88,25 +80,29 @@ impl Raise {
 /// Names, the edges between them, and a topological order of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
-    nodes: Arena<NameId, Node>,
+    nodes: Arena<NodeId, Node>,
     edges: Arena<EdgeId, Edge>,
     /// The stamp that counts as marked now.
-    stamp: u64,
+    stamp: u32,
 }
 
 impl Order {
     /// Adds a name that is after nothing and that nobody is after.
-    pub(super) fn add_name(&mut self) {
-        let _: NameId = self.nodes.push(Node::default());
+    pub(super) fn add_node(&mut self) {
+        let _: NodeId = self.nodes.push(Node::default());
     }
 
     /// From here on no name is marked.
     pub(super) fn clear_marks(&mut self) {
-        self.stamp += 1;
+        self.stamp = self.stamp.checked_add(1).unwrap_or_else(|| {
+            // Old stamps would count again.
+            self.nodes.for_each_mut(|node| node.mark = 0);
+            1
+        });
     }
 
     /// Marks `name`, and says whether it was not marked before.
-    pub(super) fn mark(&mut self, name: NameId) -> bool {
+    pub(super) fn mark(&mut self, name: NodeId) -> bool {
         core::mem::replace(&mut self.nodes[name].mark, self.stamp) != self.stamp
     }
 
@@ -116,25 +112,27 @@ impl Order {
     /// [`Order::connect`]. `dependent` itself must not be one of `dependencies`.
     pub(super) fn admit(
         &mut self,
-        dependent: Option<NameId>,
-        dependencies: &[NameId],
+        dependent: Option<NodeId>,
+        dependencies: &[NodeId],
     ) -> Result<Raise, Cycle> {
-        let waited_on = dependent.filter(|name| self.nodes[*name].dependents.len > 0);
+        let waited_on = dependent.filter(|name| self.nodes[*name].dependents.is_some());
         let Some(dependent) = waited_on else {
             // Nobody waits for it, so nobody it waits for does.
             return Ok(Raise::to(self.highest(dependencies)));
         };
         self.clear_marks();
+        let level = self.nodes[dependent].level;
         let mut pending = Vec::new();
         for &dependency in dependencies {
-            if !self.is_linked(dependent, dependency) && self.mark(dependency) {
+            // What is below, or after nothing, is after nobody who waits.
+            let node = &self.nodes[dependency];
+            if node.level >= level && !node.is_source() {
+                self.mark(dependency);
                 pending.push(dependency);
             }
         }
-        let level = self.nodes[dependent].level;
         let top = self.highest(&pending);
-        if pending.is_empty() || top < level {
-            // Whatever waits for it is above everything that it would wait for.
+        if pending.is_empty() {
             return Ok(Raise::default());
         }
         pending.retain(|dependency| self.nodes[*dependency].level == top);
@@ -148,14 +146,14 @@ impl Order {
     }
 
     /// The highest level among `names`.
-    fn highest(&self, names: &[NameId]) -> u32 {
+    fn highest(&self, names: &[NodeId]) -> u32 {
         let levels = names.iter().map(|name| self.nodes[*name].level);
         levels.max().unwrap_or_default()
     }
 
     /// Searches backwards from the names in `pending`, which are marked and of one level, among
     /// names of that level; marks what it finds.
-    fn search_level(&mut self, dependent: NameId, mut pending: Vec<NameId>) -> Search {
+    fn search_level(&mut self, dependent: NodeId, mut pending: Vec<NodeId>) -> Search {
         let mut steps_left = self.edges.len().isqrt().max(LEAST_STEPS);
         let Self {
             nodes,
@@ -183,7 +181,7 @@ impl Order {
 
     /// Collects `dependent` and all that waits for it below `level`; `None` if one of them is
     /// marked, which means that `dependent` is about to wait for it.
-    fn rise(&mut self, dependent: NameId, level: u32) -> Option<Raise> {
+    fn rise(&mut self, dependent: NodeId, level: u32) -> Option<Raise> {
         let waited_for = self.stamp;
         self.clear_marks();
         let Self {
@@ -196,7 +194,7 @@ impl Order {
         let mut next = 0;
         while let Some(&name) = names.get(next) {
             next += 1;
-            for edge in walk(edges, nodes[name].dependents.first, |e| e.next_dependent) {
+            for edge in walk(edges, nodes[name].dependents, |e| e.next_dependent) {
                 let node = &mut nodes[edge.dependent];
                 if node.mark == waited_for {
                     return None;
@@ -213,7 +211,7 @@ impl Order {
     /// Finds a shortest way from `dependent` through what waits for it to one of `dependencies`.
     ///
     /// Looks at every edge at most once. Only for edges that were found to close a cycle.
-    fn shortest_cycle(&mut self, dependent: NameId, dependencies: &[NameId]) -> Cycle {
+    fn shortest_cycle(&mut self, dependent: NodeId, dependencies: &[NodeId]) -> Cycle {
         self.clear_marks();
         for &dependency in dependencies {
             self.mark(dependency);
@@ -223,7 +221,7 @@ impl Order {
         // Each name with the place of the one that it is after and was reached from.
         let mut reached = Vec::new();
         reached.push((dependent, None));
-        let mut seen = Arena::<NameId, bool>::filled(self.nodes.len(), || false);
+        let mut seen = Arena::<NodeId, bool>::filled(self.nodes.len(), || false);
         let mut next = 0;
         while let Some(&(name, _)) = reached.get(next) {
             if self.nodes[name].mark == self.stamp {
@@ -234,7 +232,7 @@ impl Order {
                 }
                 return Cycle { path };
             }
-            let dependents = self.nodes[name].dependents.first;
+            let dependents = self.nodes[name].dependents;
             for edge in walk(&self.edges, dependents, |edge| edge.next_dependent) {
                 if !core::mem::replace(&mut seen[edge.dependent], true) {
                     reached.push((edge.dependent, Some(next)));
@@ -247,10 +245,10 @@ impl Order {
         Cycle { path }
     }
 
-    /// Adds the edges that [`Order::admit`] was asked about, and any to names added since.
+    /// Adds the edges that [`Order::admit`] was asked about, and any to nodes added since.
     ///
-    /// An edge that is there already is not added again.
-    pub(super) fn connect(&mut self, dependent: NameId, dependencies: &[NameId], raise: Raise) {
+    /// They follow one another in [`Order::dependencies`].
+    pub(super) fn connect(&mut self, dependent: NodeId, dependencies: &[NodeId], raise: Raise) {
         let Raise { level, mut names } = raise;
         if names.is_empty() && self.nodes[dependent].level < level {
             names.push(dependent);
@@ -262,29 +260,25 @@ impl Order {
             node.same_level = None;
         }
         for name in names {
-            let mut edge = self.nodes[name].dependents.first;
+            let mut edge = self.nodes[name].dependents;
             while let Some(id) = edge {
                 edge = self.edges[id].next_dependent;
                 self.note_level(id);
             }
         }
         for &dependency in dependencies {
-            if !self.is_linked(dependent, dependency) {
-                self.link(dependent, dependency);
-            }
+            self.link(dependent, dependency);
         }
     }
 
-    fn link(&mut self, dependent: NameId, dependency: NameId) {
+    fn link(&mut self, dependent: NodeId, dependency: NodeId) {
         let id = self.edges.push(Edge {
             dependent,
             dependency,
-            next_after: self.nodes[dependent].after.first,
-            next_dependent: self.nodes[dependency].dependents.first,
+            next_dependent: self.nodes[dependency].dependents,
             next_same_level: None,
         });
-        self.nodes[dependent].after.grow(id);
-        self.nodes[dependency].dependents.grow(id);
+        self.nodes[dependency].dependents = Some(id);
         self.note_level(id);
     }
 
@@ -298,24 +292,22 @@ impl Order {
         }
     }
 
-    /// Whether there is such an edge; looks through the shorter one of the two lists it would be in.
-    fn is_linked(&self, dependent: NameId, dependency: NameId) -> bool {
-        let after = self.nodes[dependent].after;
-        let dependents = self.nodes[dependency].dependents;
-        if after.len <= dependents.len {
-            walk(&self.edges, after.first, |edge| edge.next_after)
-                .any(|edge| edge.dependency == dependency)
-        } else {
-            walk(&self.edges, dependents.first, |edge| edge.next_dependent)
-                .any(|edge| edge.dependent == dependent)
-        }
+    /// How many edges there are.
+    pub(super) fn len(&self) -> usize {
+        self.edges.len()
+    }
+
+    /// What the edges from the `begin`th to before the `end`th say is waited for.
+    pub(super) fn dependencies(&self, edges: Range<usize>) -> impl Iterator<Item = NodeId> {
+        let edges = self.edges.entries().get(edges).unwrap_or_default();
+        edges.iter().map(|edge| edge.dependency)
     }
 }
 
-impl List {
-    fn grow(&mut self, first: EdgeId) {
-        self.first = Some(first);
-        self.len += 1;
+impl Node {
+    /// Whether this node is known to be after nothing, which is so at the lowest level only.
+    fn is_source(&self) -> bool {
+        self.level == 0 && self.same_level.is_none()
     }
 }
 
@@ -343,3 +335,6 @@ fn walk(
 /// A backward search may always look at this many edges: in small graphs it is cheaper to look than
 /// to raise.
 const LEAST_STEPS: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -35,11 +35,6 @@ impl<K: Key, T: Copy> Rows<K, T> {
             .get(begin as usize..end as usize)
             .unwrap_or_default()
     }
-
-    /// The number of values in all rows together.
-    pub(super) fn values(&self) -> usize {
-        self.values.len()
-    }
 }
 
 impl<K: Key, V: Key> Rows<K, V> {

@@ -11,7 +11,7 @@ use core::hash::{Hash, Hasher};
 
 use super::arena::Arena;
 use super::graph::HookGraph;
-use super::names::NameId;
+use super::names::NodeId;
 use super::shape::Shape;
 use super::spec::HookId;
 
@@ -19,6 +19,23 @@ use super::spec::HookId;
 ///
 /// Made when hooks begin to run; hooks registered later are not part of it. A hook is over once it
 /// is [settled](Self::settle), however it ended: failure stops no dependent.
+///
+/// ```
+/// use lamplighter_lifecycle::{ForwardReferences, HookError, HookGraph, HookSpec, Schedule};
+///
+/// let mut hooks = HookGraph::default();
+/// let cache = HookSpec::named("cache").after(["database"]);
+/// let cache = hooks.register(cache, ForwardReferences::Allowed)?;
+/// let database = hooks.register(HookSpec::named("database"), ForwardReferences::Allowed)?;
+///
+/// let mut schedule = Schedule::new(&hooks);
+/// assert_eq!(schedule.chain(database), 2);
+/// assert_eq!(schedule.next_startable(), Some(database));
+/// assert_eq!(schedule.next_startable(), None);
+/// schedule.settle(database);
+/// assert_eq!(schedule.next_startable(), Some(cache));
+/// # Ok::<(), HookError>(())
+/// ```
 #[derive(Clone)]
 pub struct Schedule {
     shape: Arc<Shape>,
@@ -27,7 +44,7 @@ pub struct Schedule {
     /// For each hook the number of names that it still waits for.
     waits: Arena<HookId, u32>,
     /// For each name the number of its hooks that are not settled.
-    open: Arena<NameId, u32>,
+    open: Arena<NodeId, u32>,
     /// Hooks that wait for nothing any more; some may have been settled unstarted since.
     ready: BinaryHeap<Reverse<HookId>>,
     unsettled: usize,
@@ -97,9 +114,7 @@ impl Schedule {
         self.progress[id] = Progress::Settled;
         self.unsettled -= 1;
         self.chains_outdated |= self.waits[id] > 0;
-        let Some(name) = self.shape.own[id] else {
-            return true;
-        };
+        let name = self.shape.own[id];
         self.open[name] -= 1;
         if self.open[name] == 0 {
             for &dependent in self.shape.dependents.row(name) {
@@ -115,17 +130,19 @@ impl Schedule {
     /// The number of hooks on the longest chain that begins with `id`: itself, one that waits for
     /// it, one that waits for that one, and so on, settled ones left out.
     ///
-    /// Never zero, since a hook counts itself. Takes a step, but the first call after a hook was
-    /// settled before its turn looks at every hook again.
+    /// Never zero, since a hook counts itself; 1 for a hook that is settled. Looks nothing up but
+    /// one number, except that the first call after a hook was settled before its turn looks at
+    /// every hook again.
     pub fn chain(&mut self, id: HookId) -> u32 {
         if self.chains_outdated {
-            let progress = &self.progress;
-            self.chains = self
-                .shape
-                .chains(|hook| progress[hook] == Progress::Settled);
+            let settled = |hook| self.progress[hook] == Progress::Settled;
+            self.chains = self.shape.chains(settled);
             self.chains_outdated = false;
         }
-        self.chains.try_at(id).copied().unwrap_or(1)
+        match self.progress.try_at(id) {
+            None | Some(Progress::Settled) => 1,
+            Some(Progress::Waiting | Progress::Started) => self.chains[id],
+        }
     }
 
     /// The hooks that are not settled, started or not, in order of registration.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::arena::Arena;
 use super::graph::HookGraph;
-use super::names::NameId;
+use super::names::NodeId;
 use super::rows::Rows;
 use super::spec::HookId;
 
@@ -15,13 +15,13 @@ use super::spec::HookId;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     /// The names that each hook is after.
-    pub(super) after: Rows<HookId, NameId>,
+    pub(super) after: Rows<HookId, NodeId>,
     /// The hooks that are after each name.
-    pub(super) dependents: Rows<NameId, HookId>,
-    /// Each hook's own name.
-    pub(super) own: Arena<HookId, Option<NameId>>,
+    pub(super) dependents: Rows<NodeId, HookId>,
+    /// Each hook's node.
+    pub(super) own: Arena<HookId, NodeId>,
     /// How many hooks have each name.
-    pub(super) hooks: Arena<NameId, u32>,
+    pub(super) hooks: Arena<NodeId, u32>,
     /// All hooks, each behind those that it waits for.
     pub(super) order: Vec<HookId>,
 }
@@ -31,14 +31,18 @@ impl Shape {
         let names = &graph.names.entries;
         let mut after = Rows::default();
         for hook in graph.ids() {
-            let names_of_hook = graph.after.row(hook).iter().copied();
-            after.push_row(names_of_hook.filter(|name| names[*name].hooks > 0));
+            let with_hooks = |name: &NodeId| names[*name].hooks > 0;
+            after.push_row(graph.after(hook).filter(with_hooks));
         }
         let hooks = names.entries().iter().map(|entry| entry.hooks);
         let mut shape = Self {
             dependents: after.transposed(names.len()),
             after,
-            own: graph.own.clone(),
+            own: graph
+                .ids()
+                .map(|hook| graph.own(hook))
+                .collect::<Vec<_>>()
+                .into(),
             hooks: hooks.collect::<Vec<_>>().into(),
             order: Vec::with_capacity(graph.len()),
         };
@@ -61,9 +65,7 @@ impl Shape {
         let mut next = 0;
         while let Some(&hook) = self.order.get(next) {
             next += 1;
-            let Some(name) = self.own[hook] else {
-                continue;
-            };
+            let name = self.own[hook];
             missing[name] -= 1;
             if missing[name] == 0 {
                 for &dependent in self.dependents.row(name) {
@@ -80,14 +82,14 @@ impl Shape {
     /// For each hook the number of hooks on the longest chain that begins with it, counting itself
     /// and no hook that is `settled`.
     pub(super) fn chains(&self, settled: impl Fn(HookId) -> bool) -> Arena<HookId, u32> {
-        let mut behind_name = Arena::<NameId, u32>::filled(self.hooks.len(), || 0);
+        let mut behind = Arena::<NodeId, u32>::filled(self.hooks.len(), || 0);
         let mut chains = Arena::<HookId, u32>::filled(self.own.len(), || 1);
         for &hook in self.order.iter().rev() {
-            let behind = self.own[hook].map_or(0, |name| behind_name[name]);
-            chains[hook] = behind + 1;
+            let after_it = behind[self.own[hook]];
+            chains[hook] = after_it + 1;
             if !settled(hook) {
                 for &name in self.after.row(hook) {
-                    behind_name[name] = behind_name[name].max(behind + 1);
+                    behind[name] = behind[name].max(after_it + 1);
                 }
             }
         }
