@@ -326,6 +326,9 @@ mod check {
     fn no_advice_is_better_than_a_far_fetched_one() {
         assert_eq!(advised("own", "database", &["cache", "queue"]), None);
         assert_eq!(advised("own", "ab", &["xy"]), None);
+        // A third of six characters, and one more.
+        assert_eq!(advised("own", "abcdef", &["abcdxy"]), Some("abcdxy".into()));
+        assert_eq!(advised("own", "abcdef", &["abcxyz"]), None);
         // The hook's own name would only be the next mistake.
         assert_eq!(advised("cache", "cach", &["queue"]), None);
     }

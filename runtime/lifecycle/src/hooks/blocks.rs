@@ -69,3 +69,34 @@ impl<K, T> Default for Blocks<K, T> {
 
 /// How many entries a block holds.
 const BLOCK: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::super::spec::HookId;
+    use super::*;
+
+    #[test]
+    fn entries_are_found_where_they_were_put_and_stay_where_they_are() {
+        let mut blocks = Blocks::<HookId, usize>::default();
+        assert_eq!(blocks.at(HookId::new(0)), None);
+        let mut second_block = Vec::new();
+        for entry in 0..BLOCK * 3 + 1 {
+            assert_eq!(blocks.push(entry).index(), entry);
+            // Only the first block may move while it grows.
+            second_block.extend(blocks.blocks.get(1).map(|block| block.as_ptr()));
+        }
+        assert_eq!(blocks.len(), BLOCK * 3 + 1);
+        assert!(
+            blocks
+                .keys()
+                .all(|key| blocks.at(key) == Some(&key.index()))
+        );
+        assert!(blocks.entries().copied().eq(0..BLOCK * 3 + 1));
+        assert_eq!(blocks.at(HookId::new(BLOCK as u32 * 3 + 1)), None);
+        assert!(
+            second_block
+                .windows(2)
+                .all(|pair| pair.first() == pair.last())
+        );
+    }
+}

@@ -318,4 +318,17 @@ mod tests {
         assert!(!has_room(max - 3, 3));
         assert!(!has_room(0, usize::MAX));
     }
+
+    #[test]
+    fn a_name_given_twice_in_one_after_is_one_edge() {
+        let mut graph = HookGraph::default();
+        for _ in 0..2 {
+            // New to the graph the first time, known to it the second.
+            let spec = HookSpec::named("b").after(["a", "c", "a", "c"]);
+            graph.register(spec, ForwardReferences::Allowed).unwrap();
+        }
+        for id in graph.ids() {
+            assert_eq!(graph.after(id).count(), 2);
+        }
+    }
 }
