@@ -38,7 +38,7 @@ pub use running::{Ready, Running};
 use self::driver::{Driver, Signals};
 use self::life::Life;
 use self::start::Start;
-use crate::os::listener::{AnyNetwork, Bind, Network, TcpNetwork};
+use crate::os::listener::{Bind, BoxNetwork, Network, TcpNetwork};
 use crate::os::process;
 use crate::os::signal::{self, BoxSignalSource, SignalSource};
 use crate::os::tasks::Tasks;
@@ -61,12 +61,20 @@ pub struct Server {
     parts: Option<Box<Parts>>,
 }
 
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("life", &self.life)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a server is made of until it starts.
 struct Parts {
     app: Erased,
     binds: Vec<Bind>,
     limits: Limits,
-    network: AnyNetwork,
+    network: BoxNetwork,
     stop_on: Option<Vec<Signal>>,
     source: Option<BoxSignalSource>,
     /// What was found wrong with a setting when it was made.
@@ -94,7 +102,7 @@ impl Server {
                 app: app.erase(),
                 binds: vec![Bind::from(DEFAULT_ADDR)],
                 limits: Limits::default(),
-                network: AnyNetwork::new(TcpNetwork),
+                network: BoxNetwork::new(TcpNetwork),
                 stop_on: None,
                 source: None,
                 refused: None,
@@ -190,7 +198,7 @@ impl Server {
     /// What binds the addresses: the operating system, unless told otherwise.
     #[must_use]
     pub fn network(self, network: impl Network) -> Self {
-        self.change(|parts| parts.network = AnyNetwork::new(network))
+        self.change(|parts| parts.network = BoxNetwork::new(network))
     }
 
     fn change(mut self, change: impl FnOnce(&mut Parts)) -> Self {
@@ -402,10 +410,7 @@ impl Server {
             controller: life.controller.clone(),
         });
         life.set_transport(transport.clone());
-        life.set_watch(watchdog::watch(
-            Arc::clone(life) as Arc<dyn Watched>,
-            tasks.runtime(),
-        ));
+        life.set_watch(watchdog::watch(Arc::clone(life) as Arc<dyn Watched>));
         let (cancel_start, cancelled) = watch::channel(false);
         let start = Start {
             life: Arc::clone(life),
@@ -514,11 +519,14 @@ fn arm_process(
     });
     match subscribed {
         Ok(subscription) => {
-            let signals = Signals {
-                subscription: Some(subscription),
-                source: None,
-            };
-            (signals, Ok(()))
+            for signal in subscription.ignored() {
+                tracing::info!(
+                    target: "lamplighter::server",
+                    %signal,
+                    "inherited as ignored, and left so"
+                );
+            }
+            (Signals::Process { subscription }, Ok(()))
         }
         Err(error) => {
             let error = StartReason::Signals(Arc::new(error));
@@ -547,11 +555,8 @@ fn arm_source(
             take_signal(&life, &stop, signal);
         }
     });
-    let signals = Signals {
-        subscription: None,
-        source: Some(task.abort_handle()),
-    };
-    (signals, Ok(()))
+    let task = task.abort_handle();
+    (Signals::Source { task }, Ok(()))
 }
 
 impl Drop for Server {

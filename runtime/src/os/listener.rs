@@ -18,8 +18,8 @@ mod spare;
 mod tcp;
 
 pub(crate) use accept_error::{AcceptError, Backoff};
-pub(crate) use any::{AnyListener, AnyNetwork, Io};
-pub(crate) use bind::Bound;
+pub(crate) use any::{AnyListener, BoxNetwork, Io};
+pub(crate) use bind::BoundListener;
 pub(crate) use spare::{Spare, TurnedAway};
 
 pub use addr::{Addr, AddrError};

@@ -35,15 +35,20 @@ pub(crate) trait Watched: Send + Sync + 'static {
     fn partial_report(&self) -> String;
 }
 
-/// Registers a server that runs on `runtime`. Until the guard is dropped it is known as live.
-pub(crate) fn watch(watched: Arc<dyn Watched>, runtime: &Handle) -> WatchGuard {
+/// Registers a server that runs on the current runtime. Until the guard is dropped it counts as live.
+///
+/// # Panics
+///
+/// Outside of a runtime.
+pub(crate) fn watch(watched: Arc<dyn Watched>) -> WatchGuard {
+    let runtime = Handle::current().id();
     let mut registry = registry();
     let id = registry.next_id;
     registry.next_id += 1;
     registry.entries.push(Entry {
         id,
         watched,
-        runtime: runtime.id(),
+        runtime,
         stop: Stop::NotBegun,
     });
     WatchGuard { id }

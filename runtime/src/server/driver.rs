@@ -20,6 +20,7 @@ use super::life::Life;
 use super::running::Ready;
 use super::start::Start;
 use super::worker::worker_end;
+use crate::os::signal::Subscription;
 use crate::os::tasks::{TaskEnd, Tasks};
 use crate::transport::{BoxError, Queue, ServerScope, Sink, Transport, scope, scope_sync};
 
@@ -40,17 +41,28 @@ pub(crate) struct Driver {
     pub(crate) signals: Signals,
 }
 
-/// What keeps signals coming.
+/// What keeps signals coming, until it is dropped.
 #[derive(Default)]
-pub(crate) struct Signals {
-    pub(crate) subscription: Option<crate::os::signal::Subscription>,
-    pub(crate) source: Option<AbortHandle>,
+pub(crate) enum Signals {
+    /// Nothing.
+    #[default]
+    None,
+    /// The process.
+    Process {
+        #[expect(dead_code, reason = "held for its drop, which ends the subscription")]
+        subscription: Subscription,
+    },
+    /// A task that reads the user's own source.
+    Source {
+        /// What ends it.
+        task: AbortHandle,
+    },
 }
 
 impl Drop for Signals {
     fn drop(&mut self) {
-        if let Some(source) = &self.source {
-            source.abort();
+        if let Self::Source { task } = self {
+            task.abort();
         }
     }
 }

@@ -234,7 +234,7 @@ pub trait IntoHook<M>: sealed::SealedHook<M> {
     fn into_hook(self) -> Hook;
 }
 
-impl IntoHook<Hook> for Hook {
+impl IntoHook<Self> for Hook {
     fn into_hook(self) -> Hook {
         self
     }
@@ -270,6 +270,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> Arc<str> {
     text.into()
 }
 
+#[expect(unnameable_types, reason = "sealed: nobody else is to implement these")]
 mod sealed {
     use super::{Future, Hook, HookContext, HookFn, HookResult};
 
@@ -291,6 +292,6 @@ mod sealed {
     impl<R: HookResult> SealedResult for R {}
 
     pub trait SealedHook<M> {}
-    impl SealedHook<Hook> for Hook {}
+    impl SealedHook<Self> for Hook {}
     impl<F: HookFn<M>, M> SealedHook<(M,)> for F {}
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::error::StartReason;
 use super::life::{Bound, Life};
-use crate::os::listener::{self, AnyNetwork, Bind, BindError};
+use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork};
 use crate::transport::{Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short
@@ -22,7 +22,7 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
 pub(crate) struct Start {
     pub(crate) life: Arc<Life>,
     pub(crate) binds: Vec<Bind>,
-    pub(crate) network: AnyNetwork,
+    pub(crate) network: BoxNetwork,
     pub(crate) transport: Transport,
     /// What was found wrong before anything was bound.
     pub(crate) refused: Result<(), StartReason>,
@@ -96,7 +96,7 @@ impl Start {
 
     fn refused(&self, error: BindError) -> StartFailure {
         let message = error.to_string().into();
-        let configuration = matches!(error, BindError::Address(_));
+        let configuration = error.is_configuration();
         self.life
             .reason
             .get_or_init(|| StartReason::Bind(Arc::new(error)));
@@ -108,18 +108,18 @@ impl Start {
     }
 
     /// Hands the listeners to the transport: from here on whoever connects is answered.
-    fn accept(&self, open: Vec<listener::Bound>) {
+    fn accept(&self, open: Vec<BoundListener>) {
         let addrs = open
             .iter()
             .map(|listener| Bound {
-                name: listener.name.as_deref().map(Into::into),
-                addr: listener.addr.clone(),
+                name: listener.name().map(Into::into),
+                addr: listener.addr().clone(),
             })
             .collect();
         self.life.addrs.get_or_init(|| addrs);
         for (number, listener) in (0..).zip(open) {
             self.transport
-                .accept(ListenerId::new(number), listener.listener);
+                .accept(ListenerId::new(number), listener.into_listener());
         }
         self.life.input(Input::Bound);
     }

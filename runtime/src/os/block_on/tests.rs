@@ -20,7 +20,7 @@ impl Watched for Server {
 }
 
 fn server() -> WatchGuard {
-    watch(Arc::new(Server), &Handle::current())
+    watch(Arc::new(Server))
 }
 
 /// A stop in the background, as after a dropped owner; it ends when `go` does.

@@ -132,9 +132,9 @@ fn there<T>(listener: Option<T>) -> io::Result<T> {
 
 /// A network of any type. Clones are the same one.
 #[derive(Clone)]
-pub(crate) struct AnyNetwork(Arc<dyn ErasedNetwork>);
+pub(crate) struct BoxNetwork(Arc<dyn ErasedNetwork>);
 
-impl AnyNetwork {
+impl BoxNetwork {
     pub(crate) fn new(network: impl Network) -> Self {
         Self(Arc::new(network))
     }
@@ -145,9 +145,9 @@ impl AnyNetwork {
     }
 }
 
-impl fmt::Debug for AnyNetwork {
+impl fmt::Debug for BoxNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AnyNetwork").finish_non_exhaustive()
+        f.debug_tuple("BoxNetwork").finish_non_exhaustive()
     }
 }
 
@@ -391,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_network_of_any_type_binds_what_it_knows() {
-        let network = AnyNetwork::new(MemoryNetwork);
+        let network = BoxNetwork::new(MemoryNetwork);
         let bound = network.bind(&Addr::Named("memory".into())).await.unwrap();
         assert!(matches!(bound, AnyListener::Other(_)));
         let refused = network.bind(&Addr::Tcp(([127, 0, 0, 1], 0).into())).await;
@@ -407,7 +407,7 @@ mod tests {
         let listener = AnyListener::new(tokio);
         assert!(matches!(listener, AnyListener::Tcp(_)));
         assert_eq!(listener.local_addr().unwrap(), addr);
-        let network = AnyNetwork::new(super::super::TcpNetwork);
+        let network = BoxNetwork::new(super::super::TcpNetwork);
         let bound = network.bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         assert!(matches!(bound, AnyListener::Tcp(_)));
     }

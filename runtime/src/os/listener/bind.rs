@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Addr, AddrError, AnyListener, AnyNetwork, BindError, Listener, TcpListener};
+use super::{Addr, AddrError, AnyListener, BindError, BoxNetwork, Listener, TcpListener};
 
 /// What to listen on.
 ///
@@ -37,12 +37,31 @@ enum Target {
 
 /// A listener that was made, with what was said about it.
 #[derive(Debug)]
-pub(crate) struct Bound {
-    pub(crate) listener: AnyListener,
-    pub(crate) addr: Addr,
-    pub(crate) name: Option<String>,
+pub(crate) struct BoundListener {
+    listener: AnyListener,
+    addr: Addr,
+    name: Option<String>,
+    refuse_new: bool,
+}
+
+impl BoundListener {
+    /// Where it listens, with the real port.
+    pub(crate) const fn addr(&self) -> &Addr {
+        &self.addr
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// Whether new connections are to be refused at the final stop before the queue is emptied.
-    pub(crate) refuse_new_at_stop: bool,
+    pub(crate) const fn refuses_new_at_stop(&self) -> bool {
+        self.refuse_new
+    }
+
+    pub(crate) fn into_listener(self) -> AnyListener {
+        self.listener
+    }
 }
 
 impl Bind {
@@ -96,7 +115,7 @@ impl Bind {
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing bound, and closes a listener that was bound already.
-    pub(crate) async fn open(self, network: &AnyNetwork) -> Result<Bound, BindError> {
+    pub(crate) async fn open(self, network: &BoxNetwork) -> Result<BoundListener, BindError> {
         let Self {
             target,
             name,
@@ -124,11 +143,11 @@ impl Bind {
             ),
         };
         match listener.local_addr() {
-            Ok(addr) => Ok(Bound {
+            Ok(addr) => Ok(BoundListener {
                 listener,
                 addr,
                 name,
-                refuse_new_at_stop: refuse_new,
+                refuse_new,
             }),
             Err(error) => Err(BindError::refused(asked, error)),
         }
@@ -207,8 +226,8 @@ mod tests {
     use super::*;
     use crate::os::listener::TcpNetwork;
 
-    fn network() -> AnyNetwork {
-        AnyNetwork::new(TcpNetwork)
+    fn network() -> BoxNetwork {
+        BoxNetwork::new(TcpNetwork)
     }
 
     #[test]
@@ -254,10 +273,11 @@ mod tests {
             .open(&network())
             .await
             .unwrap();
-        assert_ne!(bound.addr.port(), Some(0));
-        assert_eq!(bound.name.as_deref(), Some("http"));
-        assert!(bound.refuse_new_at_stop);
-        assert_eq!(bound.listener.local_addr().unwrap(), bound.addr);
+        assert_ne!(bound.addr().port(), Some(0));
+        assert_eq!(bound.name(), Some("http"));
+        assert!(bound.refuses_new_at_stop());
+        let addr = bound.addr().clone();
+        assert_eq!(bound.into_listener().local_addr().unwrap(), addr);
     }
 
     #[tokio::test]

@@ -28,6 +28,12 @@ impl BindError {
         Self::Refused { addr, source }
     }
 
+    /// Whether what was given is wrong on every machine, rather than refused on this one.
+    #[must_use]
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::Address(_))
+    }
+
     /// The address, if what was given is one.
     #[must_use]
     pub const fn addr(&self) -> Option<&Addr> {

@@ -67,7 +67,7 @@ fn open() -> Option<File> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::os::listener::{AcceptError, AnyNetwork, TcpNetwork};
+    use crate::os::listener::{AcceptError, BoxNetwork, TcpNetwork};
     use crate::os::test_process::of;
     use std::io::Read;
 
@@ -79,7 +79,7 @@ mod tests {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let network = AnyNetwork::new(TcpNetwork);
+                let network = BoxNetwork::new(TcpNetwork);
                 let mut listener = network.bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
                 let addr = listener.local_addr().unwrap().tcp().unwrap();
                 let mut spare = Spare::take();

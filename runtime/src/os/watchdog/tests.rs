@@ -17,7 +17,7 @@ impl Watched for Server {
 }
 
 fn server(name: &'static str) -> WatchGuard {
-    watch(Arc::new(Server(name)), &Handle::current())
+    watch(Arc::new(Server(name)))
 }
 
 const SHORT: Duration = Duration::from_millis(100);
@@ -128,13 +128,13 @@ fn every_server_that_is_stopping_has_its_last_words_though_one_panics_and_one_ha
         || {
             block_on(async {
                 let runs = server("running");
-                let panics = watch(Arc::new(Panics), &Handle::current());
+                let panics = watch(Arc::new(Panics));
                 panics.stop_began();
                 let unlimited = server("unlimited");
                 unlimited.stop_began();
                 let limited = server("limited");
                 limited.budget_left(SHORT);
-                let hangs = watch(Arc::new(Hangs), &Handle::current());
+                let hangs = watch(Arc::new(Hangs));
                 hangs.stop_began();
                 block();
                 drop((runs, panics, unlimited, limited, hangs));
@@ -162,7 +162,7 @@ fn a_full_pipe_on_stderr_does_not_keep_the_process() {
         // The thread that holds the lock of stderr, as one does that is blocked while it logs.
         let held = io::stderr().lock();
         block_on(async {
-            let guard = watch(Arc::new(Talks), &Handle::current());
+            let guard = watch(Arc::new(Talks));
             guard.budget_left(SHORT);
             say("stopping");
             block();
