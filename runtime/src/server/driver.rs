@@ -18,9 +18,9 @@ use super::handle::ServerHandle;
 use super::hook::{HookContext, HookRun, hook_end};
 use super::life::Life;
 use super::running::Ready;
+use super::signals::Signals;
 use super::start::Start;
 use super::worker::worker_end;
-use crate::os::signal::Subscription;
 use crate::os::tasks::{TaskEnd, Tasks};
 use crate::transport::{BoxError, Queue, ServerScope, Sink, Transport, scope, scope_sync};
 
@@ -39,32 +39,6 @@ pub(crate) struct Driver {
     pub(crate) workers: BTreeMap<WorkerId, AbortHandle>,
     /// Whatever feeds the machine signals, until the end.
     pub(crate) signals: Signals,
-}
-
-/// What keeps signals coming, until it is dropped.
-#[derive(Default)]
-pub(crate) enum Signals {
-    /// Nothing.
-    #[default]
-    None,
-    /// The process.
-    Process {
-        #[expect(dead_code, reason = "held for its drop, which ends the subscription")]
-        subscription: Subscription,
-    },
-    /// A task that reads the user's own source.
-    Source {
-        /// What ends it.
-        task: AbortHandle,
-    },
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        if let Self::Source { task } = self {
-            task.abort();
-        }
-    }
 }
 
 /// A hook that has been started.
