@@ -199,7 +199,7 @@ impl Plan {
 
     /// Checks every rule that needs nothing but the plan.
     ///
-    /// Does not know of hooks; whether they have time is asked by [`Budget::check_hooks`].
+    /// Does not know of hooks; whether these have time is for [`HookGraph::check`](crate::HookGraph::check) to say.
     ///
     /// # Errors
     ///

@@ -243,22 +243,6 @@ fn zero_is_refused_where_nothing_could_succeed() {
     }
 }
 
-#[test]
-fn hooks_without_time_are_refused_and_no_hooks_need_none() {
-    let budget = Plan::new().hooks_timeout(ZERO).budget().unwrap();
-    assert_eq!(budget.check_hooks(0), Ok(()));
-    assert!(budget.check_hooks(1).is_err());
-    let error = budget.check_hooks(3).unwrap_err();
-    assert_eq!(error, PlanError::NoTimeForHooks { hooks: 3 });
-    assert_eq!(
-        error.to_string(),
-        "hooks_timeout is 0 s with hooks registered (3), \
-         allowed is zero without hooks, or anything above zero"
-    );
-    let shortest = Plan::new().hooks_timeout(NANOSECOND).budget().unwrap();
-    assert_eq!(shortest.check_hooks(usize::MAX), Ok(()));
-}
-
 // ---- limits -------------------------------------------------------------------------------------
 
 #[test]

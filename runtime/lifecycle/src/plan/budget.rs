@@ -71,18 +71,6 @@ impl Budget {
         })
     }
 
-    /// Checks that `hooks` hooks have time to run at all.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError::NoTimeForHooks`] if there is a hook and `hooks_timeout` is zero.
-    pub const fn check_hooks(&self, hooks: usize) -> Result<(), PlanError> {
-        if hooks > 0 && self.hooks_timeout.is_zero() {
-            return Err(PlanError::NoTimeForHooks { hooks });
-        }
-        Ok(())
-    }
-
     /// The time from cause to end that the plan was made for, if it names one.
     #[must_use]
     pub const fn grace_period(&self) -> Option<Duration> {

@@ -30,15 +30,6 @@ pub enum PlanError {
         /// The longest that it may be.
         allowed: Duration,
     },
-    /// There are hooks, and no time for them.
-    #[error(
-        "hooks_timeout is 0 s with hooks registered ({hooks}), \
-         allowed is zero without hooks, or anything above zero"
-    )]
-    NoTimeForHooks {
-        /// How many hooks are registered.
-        hooks: usize,
-    },
     /// A wait without end was asked for inside a time that ends.
     #[error(
         "on_deadline is KeepWaiting within a grace_period of {}, which ends such a wait by SIGKILL \
