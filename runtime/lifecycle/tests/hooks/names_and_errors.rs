@@ -1,0 +1,25 @@
+//! How names and errors read.
+
+use super::*;
+
+#[test]
+fn names_are_shown_as_they_are_and_quoted_where_they_could_garble_a_line() {
+    let name = HookName::from("line\nbreak");
+    assert_eq!(name.to_string(), "line\nbreak");
+    assert_eq!(format!("{name:?}"), r#""line\nbreak""#);
+    assert_eq!(format!("[{:>6}]", HookName::from("abc")), "[   abc]");
+    assert_eq!(name.as_ref(), name.as_str());
+}
+
+#[test]
+fn errors_raised_elsewhere_say_what_is_allowed() {
+    let phase = Phase::RunningHooks;
+    assert_eq!(
+        HookError::TooLate { phase }.to_string(),
+        "too late to add a hook: the server is in phase running-hooks"
+    );
+    assert_eq!(
+        HookError::TooMany { max: 7 }.to_string(),
+        "too many hooks: at most 7 hooks and `after` names are allowed"
+    );
+}
