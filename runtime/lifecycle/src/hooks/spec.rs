@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::plan::Plan;
+
 use super::arena::Key;
 use super::name::HookName;
 
@@ -75,7 +77,7 @@ pub struct HookSpec {
 
 impl HookSpec {
     /// The longest timeout that a hook may have.
-    pub const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    pub const MAX_TIMEOUT: Duration = Plan::MAX;
 
     /// A hook that nobody can wait for.
     #[must_use]
