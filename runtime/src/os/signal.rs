@@ -21,7 +21,7 @@ mod pipes;
 mod process_wide;
 
 #[cfg(unix)]
-pub(crate) use process_wide::{Arrival, Subscription, subscribe};
+pub(crate) use process_wide::{Subscription, subscribe};
 
 /// A source of signals for one server.
 ///

@@ -19,7 +19,7 @@ mod roll;
 mod thread;
 
 pub(crate) use roll::{Roll, TaskName};
-pub(crate) use thread::{Thread, os_thread};
+pub(crate) use thread::os_thread;
 
 use roll::Entry;
 
@@ -128,19 +128,10 @@ pub(crate) struct Task<T> {
 }
 
 impl<T> Task<T> {
-    /// Asks for the end of the task at its next await. One that never awaits never ends.
-    pub(crate) fn abort(&self) {
-        self.join.abort();
-    }
-
-    /// What can abort it later without keeping its outcome.
+    /// What can ask for the end of the task at its next await, without keeping its outcome. A task
+    /// that never awaits never ends.
     pub(crate) fn abort_handle(&self) -> AbortHandle {
         self.join.abort_handle()
-    }
-
-    /// Whether it has ended and its future is dropped.
-    pub(crate) fn is_finished(&self) -> bool {
-        self.join.is_finished()
     }
 }
 
@@ -243,9 +234,8 @@ mod tests {
         go.send(42).unwrap();
         assert_eq!(task.await, TaskEnd::Done(42));
         assert_eq!(tasks.count(), 1);
-        other.abort();
+        other.abort_handle().abort();
         tasks.ended().await;
-        assert!(other.is_finished());
         assert_eq!(other.await, TaskEnd::Aborted);
         assert_eq!(tasks.live(), []);
     }
@@ -297,7 +287,7 @@ mod tests {
         });
         // Polled once, or there would be nothing to drop.
         tokio::task::yield_now().await;
-        held.abort();
+        held.abort_handle().abort();
         assert_eq!(held.await, TaskEnd::Aborted);
         let done = tasks.spawn(
             "done",

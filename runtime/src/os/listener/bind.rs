@@ -97,11 +97,6 @@ impl Bind {
         self
     }
 
-    /// The name it was given.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
     /// Refuses what is no address, without binding.
     pub(crate) fn check(&self) -> Result<(), BindError> {
         match &self.target {
@@ -254,7 +249,6 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_text_comes_out_at_the_start() {
         let bind = Bind::from("example.com:80").named("public");
-        assert_eq!(bind.name(), Some("public"));
         let checked = bind.check().unwrap_err().to_string();
         let opened = bind.open(&network()).await.unwrap_err();
         assert_eq!(checked, opened.to_string());

@@ -11,7 +11,7 @@ use super::{LAST_WORDS, Watched};
 use crate::os::tasks::os_thread;
 
 /// The exit code of a stop that was abandoned.
-pub(crate) const EXIT_ABANDONED: i32 = 12;
+pub(super) const EXIT_ABANDONED: i32 = 12;
 
 /// Prints what `stopping` know and ends the process with [`EXIT_ABANDONED`].
 pub(super) fn process(stopping: Vec<Arc<dyn Watched>>) -> ! {

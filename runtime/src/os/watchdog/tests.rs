@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 
 use rustix::process::Signal as OsSignal;
 
+use super::end::EXIT_ABANDONED;
 use super::*;
 use crate::os::block_on::block_on;
 use crate::os::test_process::{TestProcess, hear, of, say};
@@ -237,4 +238,26 @@ fn a_limit_set_during_a_wait_is_not_charged_for_what_passed_before() {
     assert_eq!(stop.count_down(SHORT), Some(LONG - SHORT));
     assert_eq!(stop.count_down(LONG), Some(Duration::ZERO));
     assert_eq!(Stop::Unlimited.count_down(LONG), None);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_run_under_block_on_is_not_counted_down() {
+    let mut registry = Registry {
+        entries: vec![Entry {
+            id: 0,
+            watched: Arc::new(Server("orders")),
+            runtime: Handle::current().id(),
+            stop: Stop::Limited {
+                left: Duration::ZERO,
+                fresh: false,
+            },
+        }],
+        next_id: 1,
+        companions: Vec::new(),
+        epoch: 0,
+        thread: None,
+    };
+    assert_eq!(registry.count_down(SHORT), None);
+    registry.companions.push(Handle::current().id());
+    assert_eq!(registry.count_down(SHORT), Some(Duration::ZERO));
 }
