@@ -306,11 +306,13 @@ impl Driver {
 
     fn seal(&self) {
         let report = self.life.report();
-        let threads = self.tasks.live_threads();
-        if report.is_clean() && threads.is_empty() {
+        if report.is_clean() {
             tracing::info!(target: "lamplighter::lifecycle", "{report}");
         } else {
-            tracing::warn!(target: "lamplighter::lifecycle", ?threads, "{report}");
+            tracing::warn!(target: "lamplighter::lifecycle", "{report}");
+        }
+        for thread in self.tasks.live_threads() {
+            tracing::warn!(target: "lamplighter::lifecycle", %thread, "still running: left behind");
         }
     }
 
