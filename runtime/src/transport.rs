@@ -24,9 +24,11 @@ use crate::os::listener::{Addr, AnyListener, Io};
 use crate::os::tasks::{TaskName, Tasks};
 
 mod accept;
+mod account;
 mod body;
 mod connection;
 mod conversation;
+mod flag;
 mod health;
 mod in_flight;
 mod io;
@@ -39,6 +41,7 @@ mod scope;
 mod service;
 mod shutdown_signal;
 mod sniff;
+mod verb;
 
 #[cfg(test)]
 mod tests;
@@ -56,8 +59,8 @@ pub use service::{Application, Incoming};
 pub use shutdown_signal::{ShutdownController, ShutdownSignal};
 
 use accept::Listeners;
+use account::{Account, lock};
 use connection::Connected;
-use in_flight::{Account, flag, lock};
 use orders::Orders;
 
 /// Where the transport tells what happens, and what it asks for the time.

@@ -13,123 +13,20 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::{ConnectionEnd, ConnectionId, Directive, Instant, Protocol};
+use crate::{ConnectionEnd, ConnectionId, Instant, Protocol};
 
-/// How long a connection may take for what only delays others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Times {
-    /// From accept, or from a head's first byte, to the end of a request's head, while nobody stops
-    /// the server; `None` waits for ever.
-    pub head_timeout: Option<Duration>,
-    /// While draining: from accept to the first byte. 100 ms: a peer that connected to send
-    /// something has sent it by then; older ones close at once.
-    pub silent_grace: Duration,
-    /// While draining: from the first byte of a preface or head to its last. 1 s: some round trips
-    /// of a bad line.
-    pub head_grace: Duration,
-    /// While draining: from GOAWAY, or from the end of the last stream if that is later, to the
-    /// peer's consent. 1 s, for the same reason.
-    pub goaway_grace: Duration,
-    /// At force: what resets of HTTP/2 streams may take to reach the kernel. 50 ms.
-    pub flush_grace: Duration,
-}
+mod seam;
+mod times;
 
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            head_timeout: Some(Duration::from_secs(10)),
-            silent_grace: Duration::from_millis(100),
-            head_grace: Duration::from_secs(1),
-            goaway_grace: Duration::from_secs(1),
-            flush_grace: Duration::from_millis(50),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
+
+pub use seam::{Activity, Effect, Input, Order};
+pub use times::Times;
 
 /// How much later than the drain's deadline a connection cuts its work by itself, should nobody
 /// have told it to.
 const BACKSTOP: Duration = Duration::from_millis(50);
-
-/// What a stop asks of a connection. Only ever rises.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// Announce the close; go on serving.
-    LameDuck {
-        /// When the lame duck ends at the latest.
-        until: Instant,
-    },
-    /// Finish what is in flight, then close. Repeated with an earlier deadline, it tightens that.
-    Drain {
-        /// When what is left is cut; `None` while there is no deadline.
-        deadline: Option<Instant>,
-    },
-    /// Handlers have been told that time is up.
-    Cancel,
-    /// End now.
-    Force,
-}
-
-impl Order {
-    /// What `directive` asks of a connection, if anything.
-    #[must_use]
-    pub const fn of(directive: &Directive) -> Option<Self> {
-        match directive {
-            Directive::Serve => None,
-            Directive::LameDuck { until, .. } => Some(Self::LameDuck { until: *until }),
-            Directive::Drain { deadline, .. } => Some(Self::Drain {
-                deadline: *deadline,
-            }),
-            Directive::Tighten { deadline } => Some(Self::Drain {
-                deadline: Some(*deadline),
-            }),
-            Directive::Cancel => Some(Self::Cancel),
-            Directive::Force => Some(Self::Force),
-        }
-    }
-}
-
-/// Something that was seen on a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Input {
-    /// The first byte came.
-    FirstByte,
-    /// Enough bytes came to know HTTP/1 from HTTP/2.
-    Speaks(Protocol),
-    /// What it is doing has changed.
-    Activity(Activity),
-    /// It speaks something else than HTTP from here on.
-    Upgraded,
-    /// A stop asks something.
-    Ordered(Order),
-    /// It ended by itself: the peer left, the protocol failed, or both sides were done.
-    Ended(ConnectionEnd),
-}
-
-/// What a connection is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Activity {
-    /// How many requests have begun so far.
-    pub begun: u64,
-    /// How many of them are in flight.
-    pub in_flight: u64,
-    /// Whether bytes of a request's head have come, but not all. HTTP/1 only.
-    pub head: bool,
-}
-
-/// Something for whoever carries the bytes to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// Announce the close: on HTTP/1 on every head from here on, on HTTP/2 by GOAWAY.
-    GracefulClose,
-    /// HTTP/1: where no request is begun and nothing is left to read, let reading end.
-    EndReading,
-    /// HTTP/2: reset every stream in flight, and flush that.
-    CutStreams,
-    /// Close now; what was sent still arrives.
-    Close(ConnectionEnd),
-    /// Close now so that the peer cannot take what it has got for complete.
-    Reset(ConnectionEnd),
-}
 
 /// How far a stop has come, as one connection knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -518,6 +415,3 @@ fn fraction(whole: Duration, part: u32) -> Duration {
     let nanos = whole.as_nanos() * u128::from(part) / u128::from(u32::MAX);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
-
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,7 @@ use lamplighter_lifecycle::{Input, ListenerId};
 use tokio::sync::watch;
 
 use super::Inner;
-use super::in_flight::lock;
+use super::account::lock;
 use crate::os::listener::{AcceptError, AnyListener, Backoff, Spare, TurnedAway};
 use crate::os::tasks::TaskName;
 

@@ -14,7 +14,9 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::in_flight::{Account, By, Exchange, flag};
+use super::account::Account;
+use super::flag;
+use super::in_flight::{By, Exchange};
 use super::service::BoxError;
 
 /// A request's hold on its connection's account, for as long as it is in flight.

@@ -18,8 +18,9 @@ use lamplighter_lifecycle::connection::{Activity, Connection, Effect, Input, Ord
 use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 
 use super::Inner;
+use super::account::{Account, Token};
 use super::conversation::{Conversation, Streams};
-use super::in_flight::{Account, Token, flag};
+use super::flag;
 use super::io::{ConnectionIo, Seen};
 use super::orders::Asked;
 use super::peer::Peer;
@@ -197,14 +198,27 @@ impl Connected {
                     }
                 }
                 Stage::Speaking(conversation) => {
-                    self.seen.poll_begins(self.account.handed_over());
-                    let ended = ready!(conversation.as_mut().poll(cx));
+                    let handed_over = self.account.handed_over();
+                    let polled = conversation.as_mut().poll(cx);
+                    if self.machine.protocol() == Protocol::Http2
+                        && !self.seen.is_write_blocked()
+                        && !matches!(polled, Poll::Ready(Err(_)))
+                    {
+                        // All that was there when this poll began is with the kernel.
+                        self.account.flushed(handed_over);
+                    }
+                    let ended = ready!(polled);
                     if self.account.protocol() == Protocol::Upgraded {
                         self.stage = Stage::Upgraded;
                         self.machine.handle(self.inner.sink.now(), Input::Upgraded);
                         continue;
                     }
-                    let late = conversation.as_mut().has_left_over() && !self.seen.is_unclear();
+                    // Bytes behind the answer that announced the close: a request that came too
+                    // late, unless they are the rest of a body that nobody wanted.
+                    let late = ended.is_ok()
+                        && self.account.has(flag::ANNOUNCED)
+                        && !self.seen.is_unclear()
+                        && conversation.as_mut().has_left_over();
                     if late {
                         self.account.late();
                     }

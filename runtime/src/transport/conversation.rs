@@ -15,7 +15,6 @@ use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 use tower_service::Service;
 
-use super::body::AnswerBody;
 use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::scope::{self, ServerScope};

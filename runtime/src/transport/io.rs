@@ -13,13 +13,14 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::in_flight::{Account, Token, flag};
+use super::account::{Account, Token};
+use super::flag;
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
 
@@ -70,8 +71,6 @@ pub(super) struct Seen {
     tail: AtomicU32,
     /// A write is waiting for the peer.
     write_blocked: AtomicBool,
-    /// Answers handed over by other tasks before this poll began.
-    handed_over: AtomicU64,
     /// The request before had a body, so what comes may belong to it.
     unclear: AtomicBool,
     /// How often bytes came.
@@ -95,11 +94,6 @@ impl Seen {
         self.unclear.load(Ordering::Relaxed)
     }
 
-    /// A poll of the connection begins, after so many answers were handed over by other tasks.
-    pub(super) fn poll_begins(&self, handed_over: u64) {
-        self.handed_over.store(handed_over, Ordering::Relaxed);
-    }
-
     /// A request has begun: its head is complete. What is left over begins the next one.
     #[inline]
     pub(super) fn request_begins(&self, has_body: bool) {
@@ -108,8 +102,9 @@ impl Seen {
         self.unclear.store(has_body, Ordering::Relaxed);
     }
 
+    /// Bytes came; between requests they begin a head, within one they are its body.
     #[inline]
-    fn read(&self, bytes: &[u8]) {
+    fn read(&self, bytes: &[u8], between: bool) {
         let tail = match bytes {
             [.., a, b, c, d] => u32::from_be_bytes([*a, *b, *c, *d]),
             few => few
@@ -119,7 +114,9 @@ impl Seen {
                 }),
         };
         self.tail.store(tail, Ordering::Relaxed);
-        self.head.store(true, Ordering::Relaxed);
+        if between {
+            self.head.store(true, Ordering::Relaxed);
+        }
         let reads = self.reads.load(Ordering::Relaxed).wrapping_add(1);
         self.reads.store(reads, Ordering::Relaxed);
     }
@@ -151,7 +148,7 @@ impl ConnectionIo {
     pub(super) fn new(socket: Io, prefix: Bytes, account: Arc<Account>, seen: Arc<Seen>) -> Self {
         let http1 = account.protocol() == Protocol::Http1;
         if http1 {
-            seen.read(&prefix);
+            seen.read(&prefix, true);
         }
         Self {
             socket: Some(socket),
@@ -230,7 +227,7 @@ impl AsyncRead for ConnectionIo {
                 if bytes.is_empty() {
                     this.account.raise(flag::PEER_ENDED);
                 } else if http1 {
-                    this.seen.read(bytes);
+                    this.seen.read(bytes, this.account.in_flight() == 0);
                 }
             }
             Poll::Ready(Err(_)) => {}
@@ -287,10 +284,10 @@ impl AsyncWrite for ConnectionIo {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let flushed = ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_flush(cx)));
-        if flushed.is_ok() && this.socket.is_some() {
-            // hyper and h2 flush only after they have written all they have.
-            let handed_over = this.seen.handed_over.load(Ordering::Relaxed);
-            this.account.flushed(handed_over);
+        if flushed.is_ok() && this.socket.is_some() && this.http1 {
+            // hyper flushes HTTP/1 only after it has written all it has. HTTP/2 also flushes to
+            // make room, so its answers are counted when it has nothing to do any more.
+            this.account.flushed(0);
             if this.account.has(flag::UPGRADING) {
                 this.park();
             }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use lamplighter_lifecycle::connection::Order;
 use lamplighter_lifecycle::{Directive, Instant};
 
-use super::in_flight::lock;
+use super::account::lock;
 
 /// What has been asked of all connections so far.
 #[derive(Debug, Default)]

@@ -17,9 +17,11 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::account::Account;
 use super::body::{AnswerBody, Held, Hold, cancelled};
 use super::conversation::{Conversation, Http1, Http2, Streams};
-use super::in_flight::{Account, flag};
+use super::flag;
+use super::in_flight::Exchange;
 use super::io::{ConnectionIo, Seen};
 use super::limits::Limits;
 
@@ -57,12 +59,20 @@ pub(crate) mod sealed {
     };
 
     /// Forgets the application's type.
+    #[expect(
+        unnameable_types,
+        reason = "it seals `Application`: whoever could name it could implement it"
+    )]
     pub trait Erase {
         #[doc(hidden)]
         fn erase(self) -> Erased;
     }
 
     /// An application whose type is forgotten.
+    #[expect(
+        unnameable_types,
+        reason = "it appears in the sealed trait alone, which nobody outside calls"
+    )]
     #[derive(Clone)]
     pub struct Erased(pub(crate) Arc<dyn ServeConnection>);
 
@@ -86,6 +96,10 @@ pub(crate) mod sealed {
 }
 
 /// Serves connections, whatever the application's type is.
+#[expect(
+    private_interfaces,
+    reason = "erased applications are handed about on the floor above, and used on this one"
+)]
 pub(crate) trait ServeConnection: Send + Sync {
     /// Begins to speak HTTP/1.
     fn http1(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>>;
@@ -156,7 +170,7 @@ where
 
     #[inline]
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let exchange = self.account.begin(request.method());
+        let exchange = Exchange::begin(&self.account, request.method());
         let hold = if self.http1 {
             self.seen
                 .request_begins(!Body::is_end_stream(request.body()));

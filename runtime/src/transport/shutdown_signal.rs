@@ -110,9 +110,12 @@ impl ShutdownSignal {
 
     /// [`draining`](Self::draining) as a future that borrows nothing, as streams want it
     /// (`take_until`).
-    #[must_use = "futures do nothing unless polled"]
-    pub fn draining_owned(self) -> impl Future<Output = ()> + Send + 'static {
-        async move { self.draining().await }
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it loses nothing.
+    pub async fn draining_owned(self) {
+        self.draining().await;
     }
 
     /// Runs `future` until the server drains; `None` if that came first.
@@ -228,7 +231,7 @@ impl ShutdownController {
             }
             Directive::Tighten { deadline } => state.facts().tighten(Some(*deadline)),
             Directive::Cancel | Directive::Force => state.rise(CANCELLED),
-            _ => {}
+            Directive::Serve | Directive::LameDuck { .. } | _ => {}
         }
     }
 }

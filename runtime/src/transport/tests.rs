@@ -7,3 +7,4 @@ mod fixture;
 mod force;
 mod http1;
 mod http2;
+mod listeners;

@@ -1,5 +1,6 @@
 //! What each kind of HTTP/1 connection goes through when the server drains.
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::net::Shutdown;
 use std::time::Duration;
@@ -7,6 +8,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
+use futures_util::stream;
+use http_body::Frame;
+use http_body_util::StreamBody;
 use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 use tokio::time::advance;
 
@@ -242,30 +246,15 @@ async fn a_stream_that_hears_draining_ends_itself() {
     let app = Router::new().route(
         "/",
         get(|| async {
-            let mut said = 0;
-            Body::new(http_body_util::StreamBody::new(
-                futures_util::stream::poll_fn(move |cx| {
+            Body::new(StreamBody::new(stream::unfold(0, |said| async move {
+                if said > 0 {
                     // Inside the request's scope here too.
-                    let signal = ShutdownSignal::current().unwrap();
-                    said += 1;
-                    match said {
-                        1 => std::task::Poll::Ready(Some(Ok::<_, std::convert::Infallible>(
-                            http_body::Frame::data(Bytes::from_static(b"tick")),
-                        ))),
-                        _ if signal.is_draining() => std::task::Poll::Ready(None),
-                        _ => {
-                            let waker = cx.waker().clone();
-                            let mut draining = Box::pin(signal.draining_owned());
-                            // Registered by a task of its own, as a real stream would not need to.
-                            tokio::spawn(async move {
-                                draining.as_mut().await;
-                                waker.wake();
-                            });
-                            std::task::Poll::Pending
-                        }
-                    }
-                }),
-            ))
+                    ShutdownSignal::current().unwrap().draining().await;
+                    return None;
+                }
+                let tick = Frame::data(Bytes::from_static(b"tick"));
+                Some((Ok::<_, Infallible>(tick), 1))
+            })))
         }),
     );
     let fixture = Fixture::in_memory(app);

@@ -25,7 +25,6 @@ use tokio::sync::{Notify, mpsc};
 use crate::os::clock::Clock;
 use crate::os::listener::{Addr, AnyListener, Listener};
 use crate::os::tasks::Tasks;
-use crate::transport::service::sealed::Erase;
 use crate::transport::{
     Application, Limits, Queue, ServerKey, Setup, ShutdownController, ShutdownSignal, Sink,
     Transport,
@@ -46,7 +45,7 @@ struct Books {
     forced: BTreeMap<ConnectionId, (Protocol, Tally, Vec<Work>)>,
     closed: BTreeMap<ConnectionId, Closed>,
     listeners_closed: usize,
-    listener_failed: Vec<String>,
+    listener_failed: Vec<(String, String)>,
 }
 
 /// Keeps the books of a transport, and checks that they can be true.
@@ -57,6 +56,10 @@ pub(super) struct Bookkeeper {
 }
 
 impl Sink for Bookkeeper {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "everything else is the server's to say"
+    )]
     fn input(&self, input: Input) {
         let mut books = self.books.lock().unwrap();
         match input {
@@ -106,7 +109,9 @@ impl Sink for Bookkeeper {
                 books.forced.insert(connection, (protocol, tally, work));
             }
             Input::ListenersClosed => books.listeners_closed += 1,
-            Input::ListenerFailed { error, .. } => books.listener_failed.push(error.to_string()),
+            Input::ListenerFailed { listener, error } => books
+                .listener_failed
+                .push((listener.to_string(), error.to_string())),
             other => panic!("the transport does not say {other:?}"),
         }
         drop(books);
@@ -124,7 +129,6 @@ pub(super) struct Fixture {
     pub(super) tasks: Tasks,
     pub(super) books: Arc<Bookkeeper>,
     pub(super) signal: ShutdownSignal,
-    pub(super) server: ServerKey,
     addr: Option<SocketAddr>,
     dial: mpsc::UnboundedSender<MemoryIo>,
     clock: Clock,
@@ -139,6 +143,18 @@ pub(super) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
         Ok(output) => output,
         Err(_) => panic!("{what} did not come"),
     }
+}
+
+/// Runs beside the test, as a client's own task or what a handler leaves behind.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients and handlers spawn without asking the server"
+)]
+pub(super) fn beside<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(future)
 }
 
 impl Fixture {
@@ -179,14 +195,13 @@ impl Fixture {
             changed: Notify::new(),
         });
         let (controller, signal) = ShutdownSignal::new(clock.clone());
-        let server = ServerKey::new();
         let transport = Transport::new(Setup {
             app: app.erase(),
             limits,
             clock: clock.clone(),
             tasks: tasks.clone(),
             sink: Arc::<Bookkeeper>::clone(&books),
-            server: server.clone(),
+            server: ServerKey::new(),
             controller: ShutdownController::clone(&controller),
         });
         let (dial, dialled) = mpsc::unbounded_channel();
@@ -197,7 +212,6 @@ impl Fixture {
             tasks,
             books,
             signal,
-            server,
             addr: None,
             dial,
             clock,
@@ -280,6 +294,14 @@ impl Fixture {
             (books.opened.len() >= count).then_some(())
         })
         .await;
+    }
+
+    /// Which listener broke, and what the operating system said.
+    pub(super) async fn listener_failed(&self) -> (String, String) {
+        self.until("the end of a listener", |books| {
+            books.listener_failed.first().cloned()
+        })
+        .await
     }
 
     pub(super) async fn listeners_closed(&self) {
@@ -475,7 +497,7 @@ impl Client {
                 let found = std::mem::replace(&mut self.seen, rest);
                 return String::from_utf8(found).unwrap();
             }
-            let mut bytes = [0; 4096];
+            let mut bytes = vec![0; 4096];
             let what = format!("{pattern:?} after {text:?}");
             let read = soon(&what, self.stream.read(&mut bytes)).await.unwrap();
             assert!(read > 0, "the connection ended before {what}");
@@ -485,7 +507,7 @@ impl Client {
 
     /// Reads to the end: all that came, and how it ended.
     pub(super) async fn rest(mut self) -> (String, End) {
-        let mut bytes = [0; 16 * 1024];
+        let mut bytes = vec![0; 16 * 1024];
         let end = loop {
             match soon("the end of the connection", self.stream.read(&mut bytes)).await {
                 Ok(0) if self.reset.load(Ordering::SeqCst) => break End::Reset,

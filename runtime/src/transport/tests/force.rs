@@ -22,7 +22,7 @@ use lamplighter_lifecycle::{Cause, ConnectionEnd, Directive, Instant, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::advance;
 
-use super::fixture::{End, Fixture, soon, tally};
+use super::fixture::{End, Fixture, beside, tally};
 use crate::transport::{Peer, ShutdownSignal, current_server};
 
 fn frames(frames: Vec<Result<&'static [u8], &'static str>>) -> Body {
@@ -57,7 +57,7 @@ fn app() -> Router {
 /// Hands the connection to a task that holds it and never touches it again.
 async fn upgrade(mut request: Request<Body>) -> Response {
     let upgrading = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
+    beside(async move {
         let mut io = TokioIo::new(upgrading.await.unwrap());
         io.write_all(b"upgraded").await.unwrap();
         io.flush().await.unwrap();
@@ -330,14 +330,14 @@ async fn requests_know_their_server_their_peer_and_their_signal() {
     fixture.ends_clean().await;
 }
 
-#[tokio::test]
-async fn force_ends_a_crowd_on_many_threads() {
+#[test]
+fn force_ends_a_crowd_on_many_threads() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    let crowd = runtime.spawn(async {
+    runtime.block_on(async {
         let fixture = Fixture::serving(app()).await;
         let mut clients = Vec::new();
         for number in 0..60 {
@@ -370,8 +370,6 @@ async fn force_ends_a_crowd_on_many_threads() {
         }
         fixture.ends_clean().await;
     });
-    soon("the end of the crowd", crowd).await.unwrap();
-    runtime.shutdown_background();
 }
 
 #[test]

@@ -19,7 +19,7 @@ use lamplighter_lifecycle::{ConnectionEnd, Directive, Protocol};
 use tokio::sync::Notify;
 use tokio::time::advance;
 
-use super::fixture::{Client, End, Fixture, soon, tally};
+use super::fixture::{Client, End, Fixture, beside, soon, tally};
 use crate::transport::{Limits, ShutdownSignal};
 
 const LARGE: usize = 4 * 1024 * 1024;
@@ -96,11 +96,11 @@ impl Peer {
         let (send, connection) = h2::client::handshake(client.into_stream()).await.unwrap();
         Self {
             send,
-            connection: tokio::spawn(connection),
+            connection: beside(connection),
         }
     }
 
-    async fn request(&mut self, method: &str, path: &str) -> ResponseFuture {
+    async fn request(&self, method: &str, path: &str) -> ResponseFuture {
         let request = http::Request::builder()
             .method(method)
             .uri(format!("http://test{path}"))
@@ -112,7 +112,7 @@ impl Peer {
         ready.send_request(request, true).unwrap().0
     }
 
-    async fn get(&mut self, path: &str) -> (StatusCode, String) {
+    async fn get(&self, path: &str) -> (StatusCode, String) {
         let answer = self.request("GET", path).await;
         let (head, body) = soon("an answer", answer).await.unwrap().into_parts();
         (head.status, text(body).await.unwrap())
@@ -151,7 +151,7 @@ async fn at_rest(fixture: &Fixture) {
 #[tokio::test(start_paused = true)]
 async fn requests_of_every_kind_are_answered_and_counted() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(64 * 1024)).await;
+    let peer = Peer::over(fixture.dial(64 * 1024)).await;
     assert_eq!(
         peer.get("/").await,
         (StatusCode::OK, "Hello, World!".into())
@@ -177,7 +177,7 @@ async fn requests_of_every_kind_are_answered_and_counted() {
 #[tokio::test]
 async fn one_port_speaks_both_protocols() {
     let fixture = Fixture::serving(app()).await;
-    let mut peer = Peer::over(fixture.connect().await).await;
+    let peer = Peer::over(fixture.connect().await).await;
     let mut client = fixture.connect().await;
     assert_eq!(peer.get("/").await.1, "Hello, World!");
     client.get("/").await;
@@ -193,7 +193,7 @@ async fn one_port_speaks_both_protocols() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_in_flight_at_the_drain_finishes_and_the_connection_closes_after_it() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(4096)).await;
+    let peer = Peer::over(fixture.dial(4096)).await;
     let answer = peer.request("GET", "/draining").await;
     tokio::task::yield_now().await;
     let before = fixture.now();
@@ -233,7 +233,7 @@ async fn a_peer_that_never_answers_goaway_is_closed_after_a_second() {
 #[tokio::test(start_paused = true)]
 async fn at_force_streams_are_cancelled_one_by_one() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(4096)).await;
+    let peer = Peer::over(fixture.dial(4096)).await;
     assert_eq!(peer.get("/").await.1, "Hello, World!");
     let never = peer.request("GET", "/never").await;
     let ticks = peer.request("GET", "/ticks").await;
@@ -294,7 +294,7 @@ async fn resets_that_the_peer_does_not_take_are_given_up_after_50_ms() {
 #[tokio::test(start_paused = true)]
 async fn bytes_that_wait_for_the_peers_window_keep_the_request_in_flight() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(64 * 1024)).await;
+    let peer = Peer::over(fixture.dial(64 * 1024)).await;
     let answer = peer.request("GET", "/large").await;
     let body = soon("a head", answer).await.unwrap().into_body();
     fixture.drain();
@@ -309,7 +309,7 @@ async fn bytes_that_wait_for_the_peers_window_keep_the_request_in_flight() {
 #[tokio::test(start_paused = true)]
 async fn bytes_that_wait_for_the_peers_window_are_cut_by_force() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(64 * 1024)).await;
+    let peer = Peer::over(fixture.dial(64 * 1024)).await;
     let answer = peer.request("GET", "/large").await;
     let body = soon("a head", answer).await.unwrap().into_body();
     fixture.drain();
@@ -327,7 +327,7 @@ async fn bytes_that_wait_for_the_peers_window_are_cut_by_force() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_the_peer_resets_is_counted_aborted_and_the_others_live() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(4096)).await;
+    let peer = Peer::over(fixture.dial(4096)).await;
     for path in ["/never", "/ticks", "/large"] {
         let answer = peer.request("GET", path).await;
         if path == "/never" {
@@ -350,7 +350,7 @@ async fn a_stream_that_the_peer_resets_is_counted_aborted_and_the_others_live() 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_500_before_the_head_and_a_reset_stream_after_it() {
     let fixture = Fixture::in_memory(app());
-    let mut peer = Peer::over(fixture.dial(4096)).await;
+    let peer = Peer::over(fixture.dial(4096)).await;
     let (status, body) = peer.get("/panics").await;
     assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(body, "Internal Server Error");
@@ -378,7 +378,7 @@ async fn goaway_comes_in_the_first_half_of_the_lame_duck_and_to_newcomers_at_its
     tokio::task::yield_now().await;
     fixture.lame_duck(Duration::from_secs(10));
     tokio::task::yield_now().await;
-    let mut newcomer = Peer::over(fixture.dial(4096)).await;
+    let newcomer = Peer::over(fixture.dial(4096)).await;
     let fixture_now = || fixture.now().as_nanos() / 1_000_000;
     let mut ended = futures_util::future::join_all(old.into_iter().map(
         |Peer { send, connection }| async move {
@@ -424,21 +424,21 @@ async fn before_it_is_ready_the_server_tells_grpc_clients_that_it_is_unavailable
     fixture.ends_clean().await;
 }
 
-#[tokio::test]
-async fn streams_on_many_threads_are_all_counted() {
+#[test]
+fn streams_on_many_threads_are_all_counted() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    let crowd = runtime.spawn(async {
+    runtime.block_on(async {
         let fixture = Arc::new(Fixture::serving(app()).await);
         let done = Arc::new(Notify::new());
         let mut clients = Vec::new();
         for _ in 0..4 {
-            let mut peer = Peer::over(fixture.connect().await).await;
+            let peer = Peer::over(fixture.connect().await).await;
             let paths = ["/", "/empty", "/trailers", "/nothing", "/large"];
-            clients.push(tokio::spawn(async move {
+            clients.push(beside(async move {
                 for round in 0..100 {
                     peer.get(paths[round % paths.len()]).await;
                 }
@@ -452,7 +452,7 @@ async fn streams_on_many_threads_are_all_counted() {
         at_rest(&fixture).await;
         done.notify_one();
         let mut never = Vec::new();
-        for peer in &mut peers {
+        for peer in &peers {
             for _ in 0..10 {
                 never.push(peer.request("GET", "/never").await);
             }
@@ -470,6 +470,4 @@ async fn streams_on_many_threads_are_all_counted() {
         }
         Arc::into_inner(fixture).unwrap().ends_clean().await;
     });
-    soon("the end of the crowd", crowd).await.unwrap();
-    runtime.shutdown_background();
 }

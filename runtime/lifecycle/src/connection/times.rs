@@ -1,0 +1,36 @@
+//! How long one connection may take for what only delays others (floor 0).
+//!
+//! **Invariant:** none of these ends work that has begun; only force does.
+
+use core::time::Duration;
+
+/// How long a connection may take for what only delays others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Times {
+    /// From accept, or from a head's first byte, to the end of a request's head, while nobody stops
+    /// the server; `None` waits for ever.
+    pub head_timeout: Option<Duration>,
+    /// While draining: from accept to the first byte. 100 ms: a peer that connected to send
+    /// something has sent it by then; older ones close at once.
+    pub silent_grace: Duration,
+    /// While draining: from the first byte of a preface or head to its last. 1 s: some round trips
+    /// of a bad line.
+    pub head_grace: Duration,
+    /// While draining: from GOAWAY, or from the end of the last stream if that is later, to the
+    /// peer's consent. 1 s, for the same reason.
+    pub goaway_grace: Duration,
+    /// At force: what resets of HTTP/2 streams may take to reach the kernel. 50 ms.
+    pub flush_grace: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            head_timeout: Some(Duration::from_secs(10)),
+            silent_grace: Duration::from_millis(100),
+            head_grace: Duration::from_secs(1),
+            goaway_grace: Duration::from_secs(1),
+            flush_grace: Duration::from_millis(50),
+        }
+    }
+}

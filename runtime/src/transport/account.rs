@@ -1,0 +1,348 @@
+//! One connection's account: its counts, its flags, and what waits on it (floor 2).
+//!
+//! A request is in flight from the moment its head goes to the application until the last byte of
+//! its answer is with the kernel. A connection is over when its socket is closed and nothing of it
+//! is in flight: every part of it holds a [`Token`], and the last one dropped reports the end.
+//!
+//! **Invariant:** begun = answered + cut + aborted + in flight, at every instant.
+//! **Invariant:** the end is reported once, after everything that it counts.
+//! **Invariant:** a request that is answered within one poll takes no lock and reads no clock.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use lamplighter_lifecycle::{ConnectionEnd, ConnectionId, Input, Instant, Protocol, Tally, Work};
+
+use super::in_flight::By;
+use super::io::Place;
+use super::verb::Verb;
+use super::{Inner, flag};
+
+/// The account of one connection. Lives until everything of the connection is gone.
+pub(super) struct Account {
+    pub(super) id: ConnectionId,
+    inner: Arc<Inner>,
+    flags: AtomicU8,
+    protocol: AtomicU8,
+    // Written by the connection's own task alone, read by others.
+    begun: AtomicU64,
+    answered: AtomicU64,
+    late: AtomicU64,
+    // Ended well, with the last bytes perhaps still on their way to the kernel: by the task of the
+    // connection, and by the tasks of its streams.
+    sent_here: AtomicU64,
+    sent_there: AtomicU64,
+    flushed_here: AtomicU64,
+    flushed_there: AtomicU64,
+    cut: AtomicU64,
+    aborted: AtomicU64,
+    /// What the last request of all was, for the report of answers stuck on their way.
+    last_verb: AtomicU8,
+    last_begun_at: AtomicU64,
+    tokens: AtomicUsize,
+    waiting: Mutex<BTreeMap<u64, Waiting>>,
+    ending: Mutex<Ending>,
+    waker: Mutex<Option<Waker>>,
+    socket: Mutex<Place>,
+}
+
+/// A request that could not be answered within its first poll.
+struct Waiting {
+    verb: Verb,
+    begun_at: Instant,
+    waker: Waker,
+}
+
+#[derive(Default)]
+struct Ending {
+    end: Option<ConnectionEnd>,
+    cut: Vec<Work>,
+}
+
+impl Account {
+    pub(super) fn open(id: ConnectionId, inner: Arc<Inner>, flags: u8) -> (Arc<Self>, Token) {
+        let account = Arc::new(Self {
+            id,
+            inner,
+            flags: AtomicU8::new(flags),
+            protocol: AtomicU8::new(0),
+            begun: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+            sent_here: AtomicU64::new(0),
+            sent_there: AtomicU64::new(0),
+            flushed_here: AtomicU64::new(0),
+            flushed_there: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+            aborted: AtomicU64::new(0),
+            last_verb: AtomicU8::new(Verb::Other as u8),
+            last_begun_at: AtomicU64::new(0),
+            tokens: AtomicUsize::new(1),
+            waiting: Mutex::default(),
+            ending: Mutex::default(),
+            waker: Mutex::new(None),
+            socket: Mutex::new(Place::Elsewhere),
+        });
+        let token = Token(Arc::clone(&account));
+        (account, token)
+    }
+
+    // ---- flags ----
+
+    #[inline]
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
+    }
+
+    pub(super) fn raise(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+    }
+
+    pub(super) fn protocol(&self) -> Protocol {
+        match self.protocol.load(Ordering::Relaxed) {
+            1 => Protocol::Http1,
+            2 => Protocol::Http2,
+            3 => Protocol::Upgraded,
+            _ => Protocol::Unknown,
+        }
+    }
+
+    pub(super) fn speaks(&self, protocol: Protocol) {
+        let code = match protocol {
+            Protocol::Http1 => 1,
+            Protocol::Http2 => 2,
+            Protocol::Upgraded => 3,
+            Protocol::Unknown | _ => 0,
+        };
+        self.protocol.store(code, Ordering::Relaxed);
+    }
+
+    // ---- wake-ups ----
+
+    /// Remembers how to wake the connection's task.
+    pub(super) fn remember(&self, waker: &Waker) {
+        *lock(&self.waker) = Some(waker.clone());
+    }
+
+    /// Wakes the connection's task.
+    pub(super) fn wake(&self) {
+        let waker = lock(&self.waker).clone();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Lets every waiting request see that it is being cut.
+    pub(super) fn wake_requests(&self) {
+        for waiting in lock(&self.waiting).values() {
+            waiting.waker.wake_by_ref();
+        }
+    }
+
+    // ---- the socket, while neither hyper nor a handler has it ----
+
+    pub(super) fn socket(&self) -> MutexGuard<'_, Place> {
+        lock(&self.socket)
+    }
+
+    // ---- counts ----
+
+    /// Counts a request whose head is complete; gives its number. Called by the connection's task
+    /// alone.
+    pub(super) fn begin(&self) -> u64 {
+        let number = self.begun.load(Ordering::Relaxed) + 1;
+        self.begun.store(number, Ordering::Relaxed);
+        number
+    }
+
+    /// Makes a request visible that cannot go on for now; gives the time.
+    pub(super) fn waits(&self, number: u64, verb: Verb, waker: &Waker) -> Instant {
+        let begun_at = self.inner.sink.now();
+        let waiting = Waiting {
+            verb,
+            begun_at,
+            waker: waker.clone(),
+        };
+        lock(&self.waiting).insert(number, waiting);
+        begun_at
+    }
+
+    /// A request is over; `begun_at` is known of those that had to wait.
+    pub(super) fn over(&self, number: u64, verb: Verb, begun_at: Option<Instant>) {
+        if let Some(begun_at) = begun_at {
+            lock(&self.waiting).remove(&number);
+            self.seen_at(begun_at);
+        }
+        self.last_verb.store(verb as u8, Ordering::Relaxed);
+    }
+
+    /// Its answer is made; it counts once it is flushed.
+    pub(super) fn sent(&self, by: By) {
+        let sent = match by {
+            By::Connection => &self.sent_here,
+            By::Stream => &self.sent_there,
+        };
+        sent.fetch_add(1, Ordering::Release);
+    }
+
+    /// It will not be answered: by force, or because the peer or its protocol gave up.
+    pub(super) fn unanswered(&self, verb: Verb, begun_at: Option<Instant>) {
+        if !self.has(flag::FORCED) {
+            self.aborted.fetch_add(1, Ordering::AcqRel);
+            return;
+        }
+        let begun_at = begun_at
+            .unwrap_or_else(|| Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed)));
+        let work = Work::new(self.protocol(), verb.name(), None, begun_at);
+        lock(&self.ending).cut.push(work);
+        self.cut.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn in_flight(&self) -> u64 {
+        self.tally().in_flight()
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        // Ends before the beginning: what ends between the two reads is still in flight here.
+        let mut tally = Tally::default();
+        tally.answered = self.flushed_here.load(Ordering::Acquire)
+            + self.flushed_there.load(Ordering::Acquire)
+            + self.answered.load(Ordering::Acquire);
+        tally.cut = self.cut.load(Ordering::Acquire);
+        tally.aborted = self.aborted.load(Ordering::Acquire);
+        tally.late_unprocessed = self.late.load(Ordering::Relaxed);
+        tally.begun = self.begun.load(Ordering::Relaxed);
+        tally
+    }
+
+    /// Whether answers wait for a flush to be counted.
+    pub(super) fn has_unflushed(&self) -> bool {
+        self.sent_here.load(Ordering::Relaxed) != self.flushed_here.load(Ordering::Relaxed)
+            || self.sent_there.load(Ordering::Acquire) != self.flushed_there.load(Ordering::Relaxed)
+    }
+
+    /// How many answers other tasks have handed over: what a flush that begins now includes.
+    pub(super) fn handed_over(&self) -> u64 {
+        self.sent_there.load(Ordering::Acquire)
+    }
+
+    /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
+    #[inline]
+    pub(super) fn flushed(&self, handed_over: u64) {
+        let here = self.sent_here.load(Ordering::Relaxed);
+        if here != self.flushed_here.load(Ordering::Relaxed) {
+            self.flushed_here.store(here, Ordering::Release);
+        }
+        if handed_over != self.flushed_there.load(Ordering::Relaxed) {
+            self.flushed_there.store(handed_over, Ordering::Release);
+        }
+    }
+
+    /// A request reached us that nobody will answer.
+    pub(super) fn late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What is in flight, for the report.
+    pub(super) fn work(&self) -> Vec<Work> {
+        let protocol = self.protocol();
+        let mut work: Vec<Work> = lock(&self.waiting)
+            .values()
+            .map(|waiting| Work::new(protocol, waiting.verb.name(), None, waiting.begun_at))
+            .collect();
+        let in_flight = usize::try_from(self.in_flight()).unwrap_or(usize::MAX);
+        while work.len() < in_flight {
+            work.push(self.last_work());
+        }
+        work
+    }
+
+    fn last_work(&self) -> Work {
+        let verb = Verb::from_code(self.last_verb.load(Ordering::Relaxed));
+        let begun_at = Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed));
+        Work::new(self.protocol(), verb.name(), None, begun_at)
+    }
+
+    /// Requests that began since the last call began at `now`, as far as nobody knows better.
+    pub(super) fn seen_at(&self, now: Instant) {
+        self.last_begun_at.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    // ---- the end ----
+
+    /// Settles how the connection ends; the first one counts.
+    pub(super) fn ends(&self, end: ConnectionEnd) {
+        lock(&self.ending).end.get_or_insert(end);
+    }
+
+    fn close(&self) {
+        let mut ending = std::mem::take(&mut *lock(&self.ending));
+        let left = self.in_flight();
+        if left > 0 {
+            // No request is left, so these are answers that never reached the kernel, or a socket
+            // that the application had taken over.
+            let forced = self.has(flag::FORCED);
+            let work = self.last_work();
+            let count = if forced {
+                &self.cut
+            } else if self.protocol() == Protocol::Upgraded {
+                &self.answered
+            } else {
+                &self.aborted
+            };
+            count.fetch_add(left, Ordering::AcqRel);
+            if forced {
+                ending.cut.extend((0..left).map(|_| work.clone()));
+            }
+        }
+        let tally = self.tally();
+        let end = match ending.end {
+            // What was to be cut made it in the time that resets get.
+            Some(ConnectionEnd::Cut) if tally.cut == 0 => ConnectionEnd::Graceful,
+            Some(end) => end,
+            None if tally.cut > 0 => ConnectionEnd::Cut,
+            None => ConnectionEnd::Failed,
+        };
+        self.inner.forget(self.id);
+        self.inner.sink.input(Input::ConnectionClosed {
+            connection: self.id,
+            protocol: self.protocol(),
+            end,
+            tally,
+            cut: ending.cut,
+        });
+    }
+}
+
+/// Keeps a connection open in the books.
+pub(super) struct Token(Arc<Account>);
+
+impl Token {
+    /// One more. Whoever calls this knows of one that lives.
+    pub(super) fn another(account: &Arc<Account>) -> Self {
+        account.tokens.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(account))
+    }
+
+    pub(super) const fn account(&self) -> &Arc<Account> {
+        &self.0
+    }
+}
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        if self.0.tokens.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.close();
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,20 @@
+//! What answers have to know about their connection: single bits of one atomic (floor 2).
+//!
+//! **Invariant:** a flag that is raised stays raised.
+
+/// Application requests are served; without it they get 503.
+pub(super) const SERVING: u8 = 1;
+/// HTTP/1 answers carry `Connection: close`.
+pub(super) const CLOSING: u8 = 1 << 1;
+/// No new upgrades.
+pub(super) const DRAINING: u8 = 1 << 2;
+/// Where nothing is begun and nothing left to read, reading ends.
+pub(super) const READING_ENDS: u8 = 1 << 3;
+/// What is in flight is being cut.
+pub(super) const FORCED: u8 = 1 << 4;
+/// An answer with `Connection: close` went out.
+pub(super) const ANNOUNCED: u8 = 1 << 5;
+/// The answer being sent turns the connection over to the application.
+pub(super) const UPGRADING: u8 = 1 << 6;
+/// The peer has ended its side.
+pub(super) const PEER_ENDED: u8 = 1 << 7;
