@@ -1,0 +1,37 @@
+//! Ports of tests: whatever address a server asks for, it gets a free port of the loopback.
+//!
+//! **Invariant:** the port is bound by the server itself, never reserved and then let go, so no two
+//! servers ever get the same one.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use lamplighter::{Addr, Network, TcpNetwork};
+
+/// A network on which every server listens on a free port of the loopback address.
+///
+/// IPv6 stays IPv6. Addresses that are no TCP addresses are bound as they are.
+#[derive(Debug, Default)]
+pub struct Ephemeral {
+    network: TcpNetwork,
+}
+
+impl Network for Ephemeral {
+    type Listener = <TcpNetwork as Network>::Listener;
+
+    fn bind(&self, addr: &Addr) -> impl Future<Output = io::Result<Self::Listener>> + Send {
+        let addr = match addr {
+            Addr::Tcp(addr) => Addr::Tcp(SocketAddr::new(loopback(addr.ip()), 0)),
+            other => other.clone(),
+        };
+        async move { self.network.bind(&addr).await }
+    }
+}
+
+const fn loopback(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+    }
+}
