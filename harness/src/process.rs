@@ -303,6 +303,12 @@ impl Process {
         async move { self.wait_for(here, text, count).await }
     }
 
+    /// Every line on either stream so far that contains `text`.
+    #[must_use]
+    pub fn lines(&self, text: &str) -> Vec<String> {
+        self.output.lines(text)
+    }
+
     async fn wait_for(&self, here: &Location<'_>, text: &str, count: usize) -> String {
         let what = format!("line {count} with {text:?}");
         match bounded(PATIENCE, self.output.line(text, count)).await {

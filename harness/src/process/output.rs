@@ -88,6 +88,13 @@ impl Output {
         found(&state)
     }
 
+    /// Every line with this text so far.
+    pub(super) fn lines(&self, text: &str) -> Vec<String> {
+        let state = self.state.borrow();
+        let lines = state.lines.iter().map(|(_, line)| line);
+        lines.filter(|line| line.contains(text)).cloned().collect()
+    }
+
     /// Resolves when the process is gone and all of its output read.
     pub(super) async fn ended(&self) -> (ExitStatus, Instant) {
         let mut changes = self.state.subscribe();

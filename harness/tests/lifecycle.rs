@@ -1,0 +1,100 @@
+//! The life of a server inside one process, over real sockets, subject by subject.
+//!
+//! **Invariant:** no test sleeps; what takes time takes virtual time, and what waits for the kernel
+//! does so under a bound.
+
+#[path = "lifecycle/events.rs"]
+mod events;
+#[path = "lifecycle/hooks.rs"]
+mod hooks;
+#[path = "lifecycle/signals.rs"]
+mod signals;
+#[path = "lifecycle/start.rs"]
+mod start;
+#[path = "lifecycle/stop.rs"]
+mod stop;
+#[path = "lifecycle/workers.rs"]
+mod workers;
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use lamplighter::{Server, Signal, SignalSource};
+use lamplighter_harness::Gate;
+use tokio::sync::mpsc;
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A server on a free port that says hello.
+fn hello() -> Server {
+    Server::new(Router::new().route("/", get(|| async { "hello" }))).listen("127.0.0.1:0")
+}
+
+/// A server on a free port whose `/held` waits at the gate.
+fn held(gate: &Gate) -> Server {
+    let gate = gate.clone();
+    let handler = move || {
+        let gate = gate.clone();
+        async move {
+            gate.pass().await;
+            "let go"
+        }
+    };
+    let app = Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/held", get(handler));
+    Server::new(app).listen("127.0.0.1:0")
+}
+
+/// Panics without a word on standard error.
+fn panics(message: &'static str) {
+    std::panic::resume_unwind(Box::new(message));
+}
+
+/// What happened, noted down by whoever it happened to.
+#[derive(Clone, Debug, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn note(&self, text: impl Into<String>) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push(text.into());
+    }
+
+    fn taken(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Signals from the hand of a test, and what the server listens to.
+fn by_hand() -> (mpsc::UnboundedSender<Signal>, ByHand) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let armed = Arc::default();
+    (sender, ByHand { receiver, armed })
+}
+
+#[derive(Debug)]
+struct ByHand {
+    receiver: mpsc::UnboundedReceiver<Signal>,
+    armed: Arc<Mutex<Vec<Signal>>>,
+}
+
+impl SignalSource for ByHand {
+    fn arm(&mut self, signals: &[Signal]) -> io::Result<()> {
+        *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = signals.to_vec();
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Option<Signal> {
+        self.receiver.recv().await
+    }
+}

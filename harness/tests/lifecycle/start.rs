@@ -1,0 +1,368 @@
+//! Starts: ready, failed, stopped; and that nothing is left of one that did not make it.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+
+use lamplighter::{
+    Addr, Cause, Check, Event, HookOutcome, Network, Phase, Plan, Server, ServerState, StartError,
+    StartReason, TcpNetwork,
+};
+use lamplighter_harness::{Gate, Probe, Recorder, TestServer, within};
+
+use super::{Notes, hello, held, millis, panics, secs};
+
+/// An address that was free a moment ago, and what listens on it until it is dropped.
+fn taken() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = listener.local_addr().expect("its address");
+    (listener, addr)
+}
+
+async fn refuses(addr: SocketAddr) -> bool {
+    let error = Probe::connect(addr).await.err();
+    error.is_some_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
+#[tokio::test]
+async fn a_server_that_has_started_answers_at_once() {
+    let server = TestServer::start(hello()).await;
+    assert_eq!(server.handle().state(), ServerState::Running);
+    assert!(server.handle().health().is_ready());
+    let answer = server.get("/").await;
+    assert_eq!((answer.status(), answer.text()), (200, "hello".into()));
+    let report = server.stop().await;
+    assert_eq!(report.connections().tally.answered, 1);
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_fails_the_start_and_names_the_address() {
+    let (listener, addr) = taken();
+    let error = hello_on(addr).start().await.unwrap_err();
+    assert!(matches!(error.reason(), StartReason::Bind(_)), "{error:?}");
+    assert!(error.to_string().contains(&addr.to_string()), "{error}");
+    assert_eq!(error.report().exit_code(), 69);
+    // The other one who listens there has not noticed.
+    let mut other = Probe::connect(addr).await.unwrap();
+    drop(listener.accept().unwrap());
+    assert!(other.end().await.is_end());
+}
+
+fn hello_on(addr: SocketAddr) -> Server {
+    hello().listen(addr)
+}
+
+#[tokio::test]
+async fn a_start_that_failed_leaves_nothing_behind() {
+    let (first, free) = taken();
+    drop(first);
+    let (_listener, addr) = taken();
+    let notes = Notes::default();
+    // The first address can be bound, the second cannot.
+    let server = Server::new(axum::Router::new()).listen(free).listen(addr);
+    let told = notes.clone();
+    server.hook(move || async move { told.note("hook") }).unwrap();
+    let handle = server.handle();
+    let captured = std::sync::Arc::new(());
+    let held = std::sync::Arc::clone(&captured);
+    server.on_ready(move |_| drop(std::sync::Arc::clone(&held)));
+    let recorder = Recorder::attach(&server);
+    let error = server.start().await.unwrap_err();
+    assert!(error.to_string().contains(&addr.to_string()), "{error}");
+    assert!(refuses(free).await, "the first listener is open");
+    drop(TcpListener::bind(free).unwrap());
+    assert_eq!(handle.state(), ServerState::Stopped);
+    assert_eq!(handle.in_flight(), 0);
+    assert!(!handle.health().is_ready());
+    assert_eq!(notes.taken(), ["hook"]);
+    // What the callbacks had captured is let go of.
+    assert_eq!(std::sync::Arc::strong_count(&captured), 1);
+    let record = recorder.finish().await;
+    let [start, last] = record.calls.as_slice() else {
+        panic!("{record}")
+    };
+    assert_eq!(start, "start");
+    assert!(last.starts_with("error start failed: "), "{record}");
+    assert!(matches!(record.events.last().unwrap().kind, Event::Error(_)), "{record}");
+    assert_eq!(record.count("stop"), 0);
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_refused_before_anything_is_bound() {
+    for text in ["300.1.2.3:80", "localhost:99999", "nonsense", ":::80"] {
+        let server = Server::new(axum::Router::new()).listen(text);
+        assert!(server.check().is_err(), "{text}");
+        let error = server.start().await.unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+        assert_eq!(error.report().exit_code(), 78, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_that_does_not_hold_is_refused_with_its_numbers() {
+    let server = hello().plan(Plan::within(secs(10)).lame_duck(secs(20)));
+    assert!(server.check().is_err());
+    let error = TestServer::try_start(server).await.unwrap_err();
+    assert!(matches!(error.reason(), StartReason::Plan(_)), "{error:?}");
+    assert!(error.to_string().contains("20s"), "{error}");
+    assert_eq!(error.report().exit_code(), 78);
+}
+
+/// A check that is never green, in its way.
+fn never_green(kind: &'static str) -> Check {
+    Check::new(kind, move || async move {
+        match kind {
+            "panics" => panics("boom"),
+            "hangs" => std::future::pending().await,
+            _ => {}
+        }
+        Err("pool is empty")
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_red_hangs_or_panics_fails_the_start_in_time_and_is_named() {
+    for (kind, why) in [
+        ("red", "pool is empty"),
+        ("hangs", "no answer"),
+        ("panics", "boom"),
+    ] {
+        let server = hello();
+        server.health().check(Check::new("green", || async { Ok::<(), String>(()) }));
+        server.health().check(never_green(kind));
+        let (handle, begun) = (server.handle(), tokio::time::Instant::now());
+        let recorder = Recorder::attach(&server);
+        let error = TestServer::try_start(server).await.unwrap_err();
+        assert!(matches!(error.reason(), StartReason::NotReady(_)), "{error:?}");
+        for word in [kind, why, "3s"] {
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        assert!(!error.to_string().contains("green"), "{error}");
+        assert_eq!((begun.elapsed(), error.after()), (secs(3), secs(3)));
+        assert_eq!(error.report().exit_code(), 69);
+        assert_eq!(handle.state(), ServerState::Stopped);
+        assert_eq!(recorder.finish().await.calls.len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_turns_green_lets_the_server_be_ready() {
+    let server = hello();
+    let begun = tokio::time::Instant::now();
+    server.health().check(Check::new("warm-up", move || async move {
+        if begun.elapsed() < secs(2) {
+            Err("not yet")
+        } else {
+            Ok(())
+        }
+    }));
+    let server = TestServer::start(server).await;
+    assert!(begun.elapsed() >= secs(2) && begun.elapsed() < secs(3));
+    assert!(server.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_fails_only_after_ready_does_not_stop_the_server() {
+    let server = hello();
+    let notes = Notes::default();
+    let asked = notes.clone();
+    server.health().check(Check::new("once", move || {
+        asked.note("asked");
+        async { Ok::<(), String>(()) }
+    }));
+    let server = TestServer::start(server).await;
+    assert_eq!(notes.taken(), ["asked"]);
+    assert!(server.stop().await.is_clean());
+}
+
+/// Never binds anything.
+#[derive(Default)]
+struct Hangs(Gate);
+
+impl Network for Hangs {
+    type Listener = <TcpNetwork as Network>::Listener;
+
+    fn bind(&self, _: &Addr) -> impl Future<Output = io::Result<Self::Listener>> + Send {
+        let gate = self.0.clone();
+        async move {
+            gate.pass().await;
+            Err(io::Error::other("never"))
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_hangs_is_over_after_its_timeout() {
+    let gate = Gate::new();
+    let notes = Notes::default();
+    let server = hello().network(Hangs(gate.clone())).plan(Plan::new().start_timeout(secs(7)));
+    let told = notes.clone();
+    server.hook(move || async move { told.note("hook") }).unwrap();
+    let begun = tokio::time::Instant::now();
+    let error = within("the end of the start", server.start()).await.unwrap_err();
+    assert!(matches!(error.reason(), StartReason::TimedOut(_)), "{error:?}");
+    assert!(error.to_string().contains("7s"), "{error}");
+    assert_eq!(begun.elapsed(), secs(7));
+    assert_eq!((gate.arrived(), gate.waiting()), (1, 0));
+    assert_eq!(notes.taken(), ["hook"]);
+    assert_eq!(error.report().exit_code(), 69);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_during_the_start_gives_it_a_second_and_no_more() {
+    let gate = Gate::new();
+    let server = hello().network(Hangs(gate.clone()));
+    let handle = server.handle();
+    let recorder = Recorder::attach(&server);
+    let start = tokio::spawn(server.start());
+    gate.reached(1).await;
+    let begun = tokio::time::Instant::now();
+    let report = within("the end", handle.stop()).await;
+    assert!(begun.elapsed() <= secs(1), "{:?}", begun.elapsed());
+    assert!(report.is_clean() && report.outcome().stopped_before_ready, "{report}");
+    let error: StartError = within("the start", start).await.unwrap().unwrap_err();
+    assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
+    assert!(error.report().is_same(&report));
+    recorder.finish().await.assert_announced(&["start", "stopping stop requested", "stop"]);
+}
+
+#[tokio::test]
+async fn until_ready_the_application_answers_503_and_the_connection_lives() {
+    let (gate, addr) = (Gate::new(), free_port());
+    let server = hello_on(addr);
+    let inside = gate.clone();
+    server.health().check(Check::new("warm-up", move || {
+        let inside = inside.clone();
+        async move {
+            inside.pass().await;
+            Ok::<(), String>(())
+        }
+    }));
+    let handle = server.handle();
+    let start = tokio::spawn(server.start());
+    gate.reached(1).await;
+    assert_eq!(handle.phase(), Phase::Starting);
+    // Bound in the order of `listen`: by now both are.
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/").await.unwrap();
+    let answer = probe.answer().await;
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    assert!(!answer.head.closes(), "{answer:?}");
+    gate.open();
+    let running = within("the start", start).await.unwrap().unwrap();
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.answer().await.status(), 200);
+    assert!(running.stop().await.is_clean());
+}
+
+fn free_port() -> SocketAddr {
+    taken().1
+}
+
+#[tokio::test]
+async fn dropping_the_start_stops_the_server_in_the_background() {
+    let gate = Gate::new();
+    let notes = Notes::default();
+    let server = hello().network(Hangs(gate.clone()));
+    let told = notes.clone();
+    server.hook(move || async move { told.note("hook") }).unwrap();
+    let handle = server.handle();
+    let start = tokio::spawn(server.start());
+    gate.reached(1).await;
+    start.abort();
+    let report = within("the end", handle.wait()).await;
+    assert_eq!(report.cause(), Some(&Cause::Dropped));
+    assert!(report.is_complete() && report.is_clean(), "{report}");
+    assert_eq!(notes.taken(), ["hook"]);
+    assert_eq!(gate.waiting(), 0);
+}
+
+#[tokio::test]
+async fn dropping_the_start_before_it_was_polled_settles_the_hooks_as_not_started() {
+    let server = hello();
+    server.hook(|| async {}).unwrap();
+    let handle = server.handle();
+    drop(server.start());
+    let report = within("the end", handle.wait()).await;
+    assert_eq!(report.hooks()[0].outcome, Some(HookOutcome::NotStarted));
+}
+
+#[tokio::test]
+async fn on_ready_may_stop_the_server_and_ready_is_told_all_the_same() {
+    let server = hello();
+    server.on_ready(|ready| drop(ready.handle().stop_because("seen enough")));
+    let recorder = Recorder::attach(&server);
+    let server = TestServer::start(server).await;
+    let report = server.wait().await;
+    assert!(report.is_clean(), "{report}");
+    recorder.finish().await.assert_announced(&[
+        "start",
+        "ready",
+        "stopping stop requested: seen enough",
+        "stop",
+    ]);
+}
+
+#[tokio::test]
+async fn on_start_may_stop_the_server() {
+    let server = hello();
+    let handle = server.handle();
+    server.on_start(move || drop(handle.stop()));
+    let recorder = Recorder::attach(&server);
+    let error = TestServer::try_start(server).await.unwrap_err();
+    assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
+    assert_eq!(error.report().exit_code(), 0);
+    recorder.finish().await.assert_announced(&["start", "stopping stop requested", "stop"]);
+}
+
+#[test]
+fn a_server_made_on_one_runtime_runs_on_another() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let server = first.block_on(async {
+        let server = hello();
+        server.hook(|| async {}).unwrap();
+        server
+    });
+    drop(first);
+    let report = second.block_on(async {
+        let server = TestServer::start(server).await;
+        assert_eq!(server.get("/").await.status(), 200);
+        server.stop().await
+    });
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn many_servers_live_in_one_process() {
+    let mut servers = Vec::new();
+    for _ in 0..50 {
+        servers.push(TestServer::start(hello()).await);
+    }
+    let ports: std::collections::BTreeSet<u16> =
+        servers.iter().map(|server| server.addr().port()).collect();
+    assert_eq!(ports.len(), 50);
+    for server in servers {
+        assert_eq!(server.get("/").await.status(), 200);
+        assert!(server.stop().await.is_clean());
+    }
+}
+
+#[tokio::test]
+async fn a_server_listens_on_every_address_it_was_given() {
+    let server = hello().listen("127.0.0.1:0").listen("[::1]:0");
+    let gate = Gate::new();
+    drop(held(&gate));
+    let running = server.start().await.unwrap();
+    let Addr::Tcp(first) = *running.addr() else {
+        panic!("{:?}", running.addr())
+    };
+    let mut probe = Probe::connect(first).await.unwrap();
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.answer().await.status(), 200);
+    drop(probe);
+    let report = running.stop().await;
+    assert!(report.is_clean(), "{report}");
+    assert!(refuses(first).await);
+    assert!(report.total() < secs(10) + millis(0));
+}

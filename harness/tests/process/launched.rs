@@ -1,0 +1,96 @@
+//! A process and its surroundings: pipes, ports, namespaces.
+
+use std::net::TcpListener;
+
+use lamplighter::Signal;
+use lamplighter_harness::Probe;
+
+use super::refused::allowed;
+use super::{assert_in_order, quickstart};
+
+#[tokio::test]
+async fn a_reader_that_leaves_after_the_first_line_does_not_change_the_exit_code() {
+    let process = quickstart().stdout_read_for_one_line().start();
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert_in_order(&exit.stderr, &["database closed", "cache closed", "telemetry closed"]);
+}
+
+#[tokio::test]
+async fn a_standard_error_that_nobody_reads_does_not_change_the_exit_code() {
+    let process = quickstart().stderr_unread().start();
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.answer().await.status(), 200);
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert_in_order(&exit.stdout, &["hook          telemetry ok", "stop"]);
+}
+
+#[tokio::test]
+async fn closed_standard_streams_do_not_change_the_exit_code() {
+    let process = quickstart().under(["sh", "-c", "exec \"$@\" 2>&-", "sh"]).start();
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert_in_order(&exit.stdout, &["hook          telemetry ok", "stop"]);
+}
+
+#[tokio::test]
+async fn after_the_end_nothing_listens_and_the_port_is_free() {
+    let process = quickstart().start();
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.answer().await.status(), 200);
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    let refused = Probe::connect(addr).await.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    drop(TcpListener::bind(addr).unwrap());
+    // And a server can take it over at once.
+    let successor = quickstart().env("PORT", addr.port()).start();
+    assert_eq!(successor.ready().await, addr);
+    successor.signal(Signal::Sigterm);
+    let exit = successor.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+}
+
+#[tokio::test]
+async fn sigterm_stops_a_server_that_is_process_1_of_its_namespace() {
+    const NAMESPACE: [&str; 3] = ["unshare", "-Urpf", "--mount-proc"];
+    let trial: Vec<&str> = NAMESPACE.into_iter().chain(["true"]).collect();
+    if !allowed(&trial) {
+        eprintln!("not tested: this machine gives no process a namespace of its own");
+        return;
+    }
+    let process = quickstart().under(NAMESPACE).under(["--kill-child"]).start();
+    process.ready().await;
+    let inside = process.children();
+    assert_eq!(inside.len(), 1, "{inside:?}");
+    process.signal_other(inside[0], Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert_in_order(&exit.stdout, &["stopping      SIGTERM", "hook          telemetry ok", "stop"]);
+}
+
+#[tokio::test]
+async fn the_smallest_server_answers_and_stops() {
+    let process = lamplighter_harness::Program::example("lamplighter", "hello")
+        .env("PORT", 0)
+        .env("LISTEN", "127.0.0.1")
+        .start();
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.answer().await.text(), "Hello, World!");
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+}

@@ -1,0 +1,159 @@
+//! Code that blocks its thread for ever: the process is gone by the end of the budget all the same.
+
+use std::time::Duration;
+
+use lamplighter::Signal;
+use lamplighter_harness::{PATIENCE, Probe, Process};
+
+use super::signalled::signal_until;
+use super::{assert_in_order, unruly};
+
+/// The budget of a stop under the short plan below.
+const BUDGET: Duration = Duration::from_millis(1500);
+const SHORT: [&str; 6] = ["--drain", "500", "--hooks", "500", "--margin", "500"];
+
+fn short(args: &[&'static str]) -> Process {
+    let args = SHORT.iter().chain(args).copied();
+    // Two threads, however many cores there are.
+    unruly(args).env("TOKIO_WORKER_THREADS", 2).start()
+}
+
+/// Leaves no worker thread to do anything but block.
+async fn block_every_worker(process: &Process) -> std::io::Result<Probe> {
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await?;
+    probe.request("/block-all").await?;
+    process.nth_line(" blocks", 2).await;
+    Ok(probe)
+}
+
+#[tokio::test]
+async fn a_handler_that_blocks_one_thread_is_cut_as_stuck() {
+    let process = short(&["--hook", "database=ok"]);
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/block").await.unwrap();
+    process.line("handler blocks").await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    // Cut work is 10; a runtime whose other thread holds the timers may not get that far: 12.
+    assert!(matches!(exit.code, Some(10 | 12)), "{exit}");
+}
+
+#[tokio::test]
+async fn handlers_that_block_every_thread_do_not_hold_the_process() {
+    let process = short(&["--hook", "database=ok"]);
+    let _probe = block_every_worker(&process).await.unwrap();
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert_eq!(exit.code, Some(12), "{exit}");
+    // Who was left is told by the partial report.
+    assert_in_order(&exit.stderr, &["SIGTERM"]);
+    assert!(!exit.stdout.contains("event stop"), "{exit}");
+}
+
+#[tokio::test]
+async fn three_signals_end_a_process_with_every_thread_blocked_before_its_budget() {
+    // A budget of hours: only the third signal ends this within the patience of the test.
+    let process = unruly(["--drain", "36000000"]).env("TOKIO_WORKER_THREADS", 2).start();
+    let _probe = block_every_worker(&process).await.unwrap();
+    for taken in ["(first)", "(second)", "(third)"] {
+        signal_until(&process, Signal::Sigterm, taken).await;
+    }
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(12), "{exit}");
+}
+
+#[tokio::test]
+async fn a_hook_that_hangs_is_timed_out_and_its_dependents_run() {
+    let process = short(&["--hook", "database=hang", "--hook", "cache=ok", "--after", "database"]);
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert_eq!(exit.code, Some(11), "{exit}");
+    assert_in_order(
+        &exit.stdout,
+        &["event hook database timed out", "event hook cache ok", "event stop"],
+    );
+}
+
+#[tokio::test]
+async fn a_hook_that_blocks_its_thread_does_not_hold_the_process() {
+    let process = short(&["--hook", "database=block", "--hook", "cache=ok"]);
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert!(matches!(exit.code, Some(11 | 12)), "{exit}");
+    assert!(exit.stdout.contains("hook database runs"), "{exit}");
+}
+
+#[tokio::test]
+async fn hooks_that_block_every_thread_do_not_hold_the_process() {
+    let process = short(&["--hook", "a=block", "--hook", "b=block", "--hook", "c=block"]);
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert_eq!(exit.code, Some(12), "{exit}");
+}
+
+#[tokio::test]
+async fn a_blocking_hook_without_end_is_named_and_left() {
+    let process = short(&["--hook", "database=thread-hang", "--hook", "cache=thread-ok", "--after", "database"]);
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert_eq!(exit.code, Some(11), "{exit}");
+    assert_in_order(
+        &exit.stdout,
+        &["event hook database timed out", "event hook cache ok", "event stop"],
+    );
+}
+
+#[tokio::test]
+async fn a_check_that_blocks_its_thread_does_not_hold_the_process() {
+    let process = short(&["--check", "block", "--hook", "database=ok"]);
+    process.line("check blocks").await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert!(matches!(exit.code, Some(0 | 10 | 12)), "{exit}");
+    assert!(!exit.stdout.contains("ready on"), "{exit}");
+}
+
+#[tokio::test]
+async fn a_worker_that_blocks_its_thread_does_not_hold_the_process() {
+    let process = short(&["--worker", "block", "--hook", "database=ok"]);
+    process.ready().await;
+    process.line("worker blocks").await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert!(matches!(exit.code, Some(10 | 12)), "{exit}");
+}
+
+#[tokio::test]
+async fn callbacks_that_panic_change_nothing_but_the_report() {
+    let args = ["start", "ready", "stopping", "stop", "error"]
+        .into_iter()
+        .flat_map(|callback| ["--callback", callback]);
+    let process = unruly(args.chain(["--hook", "database=ok"])).start();
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.answer().await.status(), 200);
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert_in_order(&exit.stdout, &["event ready", "event stopping SIGTERM", "event hook database ok", "event stop"]);
+}
+
+#[tokio::test]
+async fn hooks_that_fail_or_panic_make_the_exit_code_11() {
+    for kind in ["fail", "panic"] {
+        let hook = format!("database={kind}");
+        let process = unruly(["--hook", &hook, "--hook", "cache=ok", "--after", "database"]).start();
+        process.ready().await;
+        process.signal(Signal::Sigterm);
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(11), "{exit}");
+        assert_in_order(&exit.stdout, &["event hook database", "event hook cache ok", "event error", "event stop"]);
+    }
+}
