@@ -23,7 +23,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Query;
 use axum::routing::get;
-use lamplighter::{Check, Events, Hook, Plan, Report, Server, ServerHandle, ShutdownSignal, Signal};
+use lamplighter::{
+    Check, Events, Hook, Plan, Report, Server, ServerHandle, ShutdownSignal, Signal,
+};
 
 /// What the arguments ask for.
 #[derive(Default)]
@@ -44,7 +46,11 @@ impl Wishes {
         };
         while let Some(name) = args.next() {
             let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
-            let number = || value.parse().map_err(|error| format!("{name} {value}: {error}"));
+            let number = || {
+                value
+                    .parse()
+                    .map_err(|error| format!("{name} {value}: {error}"))
+            };
             let time = || number().map(Duration::from_millis);
             let plan = wishes.plan.clone();
             match name.as_str() {
@@ -77,7 +83,9 @@ impl Wishes {
             .route("/block", get(|| async { block("handler") }))
             .route("/block-all", get(block_all))
             .route("/sleep", get(sleep));
-        let server = Server::new(app).listen("127.0.0.1:0").plan(self.plan.clone());
+        let server = Server::new(app)
+            .listen("127.0.0.1:0")
+            .plan(self.plan.clone());
         for (name, kind, after) in &self.hooks {
             server.hook(hook(name, kind)?.after(after.clone()))?;
         }
@@ -125,8 +133,8 @@ fn hook(name: &str, kind: &str) -> Result<Hook, String> {
             told();
             block("hook");
         }),
-        "thread-ok" => Hook::blocking(name, |_| told()),
-        "thread-hang" => Hook::blocking(name, |_| {
+        "thread-ok" => Hook::blocking(name, move |_| told()),
+        "thread-hang" => Hook::blocking(name, move |_| {
             told();
             block("hook");
         }),

@@ -77,7 +77,11 @@ impl Gate {
         let mut changes = self.inner.state.subscribe();
         let _held = Held::at(self);
         // An error would mean that the gate is gone, and `self` is it.
-        drop(changes.wait_for(|state| state.open || state.passes > 0).await);
+        drop(
+            changes
+                .wait_for(|state| state.open || state.passes > 0)
+                .await,
+        );
         while !self.take() {
             if changes.changed().await.is_err() {
                 return;
@@ -88,9 +92,17 @@ impl Gate {
     /// Waits here until the gate lets go, and blocks the thread meanwhile.
     pub fn pass_blocking(&self) {
         let _held = Held::at(self);
-        let mut lock = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lock = self
+            .inner
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         while !self.take() {
-            lock = self.inner.bell.wait(lock).unwrap_or_else(PoisonError::into_inner);
+            lock = self
+                .inner
+                .bell
+                .wait(lock)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -135,7 +147,9 @@ impl Gate {
     /// After [`PATIENCE`](crate::PATIENCE), saying how many are.
     #[track_caller]
     pub fn empty(&self) -> impl Future<Output = ()> + use<> {
-        self.until(String::from("the gate to be empty"), |state| state.waiting == 0)
+        self.until(String::from("the gate to be empty"), |state| {
+            state.waiting == 0
+        })
     }
 
     #[track_caller]
@@ -149,7 +163,9 @@ impl Gate {
             let mut changes = gate.inner.state.subscribe();
             let wait = async { drop(changes.wait_for(|state| holds(state)).await) };
             if bounded(PATIENCE, wait).await.is_none() {
-                let State { arrived, waiting, .. } = *gate.inner.state.borrow();
+                let State {
+                    arrived, waiting, ..
+                } = *gate.inner.state.borrow();
                 let seen = format!("{arrived} came by, {waiting} are held");
                 fail(here, &format!("waited {PATIENCE:?} for {what}; {seen}"));
             }
@@ -170,7 +186,11 @@ impl Gate {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let lock = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = self
+            .inner
+            .lock
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.inner.state.send_modify(change);
         drop(lock);
         self.inner.bell.notify_all();

@@ -93,7 +93,10 @@ impl Alarm {
 }
 
 /// Fails the test that called from `here`.
-#[expect(clippy::panic, reason = "a fixture fails its test the way assertions do")]
+#[expect(
+    clippy::panic,
+    reason = "a fixture fails its test the way assertions do"
+)]
 pub(crate) fn fail(here: &Location<'_>, message: &str) -> ! {
     panic!("{here}: {message}")
 }

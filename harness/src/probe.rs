@@ -123,7 +123,10 @@ impl Probe {
         async move {
             let connected = bounded_at_rest(PATIENCE, TcpStream::connect(addr)).await;
             let Some(connected) = connected else {
-                fail(here, &format!("waited {PATIENCE:?} for a connection to {addr}"))
+                fail(
+                    here,
+                    &format!("waited {PATIENCE:?} for a connection to {addr}"),
+                )
             };
             let stream = connected?;
             // Exactly what is sent is sent, at once.
@@ -180,7 +183,10 @@ impl Probe {
     ///
     /// After [`PATIENCE`], with everything that had been seen.
     #[track_caller]
-    #[expect(clippy::should_implement_trait, reason = "an async `next` is no iterator's")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an async `next` is no iterator's"
+    )]
     pub fn next(&mut self) -> impl Future<Output = Seen> {
         let here = Location::caller();
         async move { self.pull(here, "anything").await }
@@ -208,7 +214,10 @@ impl Probe {
                 }
                 if seen.is_end() {
                     let came = self.transcript();
-                    fail(here, &format!("the connection ended before {what}; seen: {came}"));
+                    fail(
+                        here,
+                        &format!("the connection ended before {what}; seen: {came}"),
+                    );
                 }
             }
         }
@@ -246,7 +255,10 @@ impl Probe {
             while !contains(&self.inbox, text.as_bytes()) {
                 if self.pull(here, &what).await.is_end() {
                     let came = self.transcript();
-                    fail(here, &format!("the connection ended before {what}; seen: {came}"));
+                    fail(
+                        here,
+                        &format!("the connection ended before {what}; seen: {came}"),
+                    );
                 }
             }
         }
@@ -265,7 +277,10 @@ impl Probe {
             Some(Ok(seen)) => seen,
             Some(Err(error)) => {
                 let came = self.transcript();
-                fail(here, &format!("reading failed while waiting for {what}: {error}; seen: {came}"))
+                fail(
+                    here,
+                    &format!("reading failed while waiting for {what}: {error}; seen: {came}"),
+                )
             }
             None => self.gave_up(here, what),
         };
@@ -310,7 +325,10 @@ impl Probe {
 
     fn gave_up(&self, here: &Location<'_>, what: &str) -> ! {
         let came = self.transcript();
-        fail(here, &format!("waited {PATIENCE:?} for {what}; seen: {came}"))
+        fail(
+            here,
+            &format!("waited {PATIENCE:?} for {what}; seen: {came}"),
+        )
     }
 
     /// What came, for a person.

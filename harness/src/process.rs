@@ -146,7 +146,10 @@ impl Program {
             }
         }
         command.envs(self.env.iter().cloned());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 }
@@ -246,7 +249,10 @@ impl Process {
         let here = Location::caller();
         let other = Pid::from_raw(pid).map(|pid| kill_process(pid, number(signal)));
         if !matches!(other, Some(Ok(()))) {
-            self.gave_up(here, &format!("no process {pid} to send {signal} to: {other:?}"));
+            self.gave_up(
+                here,
+                &format!("no process {pid} to send {signal} to: {other:?}"),
+            );
         }
     }
 
@@ -263,7 +269,10 @@ impl Process {
     pub fn children(&self) -> Vec<i32> {
         let path = format!("/proc/{0}/task/{0}/children", self.pid());
         let children = std::fs::read_to_string(path).unwrap_or_default();
-        children.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+        children
+            .split_whitespace()
+            .filter_map(|pid| pid.parse().ok())
+            .collect()
     }
 
     /// Where it listens: resolves when it has printed `ready on http://ADDRESS`.
@@ -277,7 +286,10 @@ impl Process {
         let here = Location::caller();
         async move {
             let line = self.wait_for(here, READY, 1).await;
-            let addr = line.split(READY).nth(1).and_then(|addr| addr.trim().parse().ok());
+            let addr = line
+                .split(READY)
+                .nth(1)
+                .and_then(|addr| addr.trim().parse().ok());
             addr.unwrap_or_else(|| self.gave_up(here, &format!("no address in {line:?}")))
         }
     }
@@ -338,8 +350,8 @@ impl Process {
         let here = Location::caller();
         async move {
             let ended = bounded(limit, self.output.ended()).await;
-            let (status, at) =
-                ended.unwrap_or_else(|| self.gave_up(here, &format!("waited {limit:?} for its end")));
+            let (status, at) = ended
+                .unwrap_or_else(|| self.gave_up(here, &format!("waited {limit:?} for its end")));
             Exit {
                 code: status.code(),
                 signal: std::os::unix::process::ExitStatusExt::signal(&status),
@@ -351,7 +363,10 @@ impl Process {
     }
 
     fn gave_up(&self, here: &Location<'_>, what: &str) -> ! {
-        fail(here, &format!("{}: {what}; it printed:{}", self.name, self.output))
+        fail(
+            here,
+            &format!("{}: {what}; it printed:{}", self.name, self.output),
+        )
     }
 }
 
@@ -373,8 +388,17 @@ impl fmt::Debug for Process {
 impl fmt::Display for Exit {
     /// Everything, for the message of an assertion.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, signal, stdout, stderr, took } = self;
-        write!(f, "code {code:?}, signal {signal:?} after {took:?}\nstdout:\n{stdout}stderr:\n{stderr}")
+        let Self {
+            code,
+            signal,
+            stdout,
+            stderr,
+            took,
+        } = self;
+        write!(
+            f,
+            "code {code:?}, signal {signal:?} after {took:?}\nstdout:\n{stdout}stderr:\n{stderr}"
+        )
     }
 }
 
@@ -382,7 +406,10 @@ impl fmt::Display for Exit {
 fn reap(mut child: Child, pid: Pid, reaped: Arc<Mutex<bool>>, output: Output) {
     drop(std::thread::spawn(move || {
         // Left as a zombie until the lock is held, so that its number stays its own for `kill`.
-        let waited = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        let waited = waitid(
+            WaitId::Pid(pid),
+            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+        );
         let at = Instant::now();
         let mut reaped = reaped.lock().unwrap_or_else(PoisonError::into_inner);
         *reaped = true;

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lamplighter::{Event, Events, Server, ServerEvent, ServerHandle};
+use lamplighter::{Events, Server, ServerEvent, ServerEventKind as Event, ServerHandle};
 
 use crate::patience::{PATIENCE, bounded, fail};
 
@@ -38,7 +38,12 @@ impl Recorder {
         let calls = Calls::default();
         let note = |calls: &Calls| {
             let calls = Arc::clone(calls);
-            move |call: String| calls.lock().unwrap_or_else(PoisonError::into_inner).push(call)
+            move |call: String| {
+                calls
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(call)
+            }
         };
         let call = note(&calls);
         server.on_start(move || call(String::from("start")));
@@ -82,7 +87,10 @@ impl Recorder {
                         }
                     }
                     Some(None) => fail(here, &format!("no {text:?}; {}", self.so_far())),
-                    None => fail(here, &format!("waited {PATIENCE:?} for {text:?}; {}", self.so_far())),
+                    None => fail(
+                        here,
+                        &format!("waited {PATIENCE:?} for {text:?}; {}", self.so_far()),
+                    ),
                 }
             }
         }
@@ -105,9 +113,10 @@ impl Recorder {
                         let events = self.read;
                         return Record { events, calls };
                     }
-                    None => {
-                        fail(here, &format!("waited {PATIENCE:?} for the last event; {}", self.so_far()))
-                    }
+                    None => fail(
+                        here,
+                        &format!("waited {PATIENCE:?} for the last event; {}", self.so_far()),
+                    ),
                 }
             }
         }
@@ -184,11 +193,17 @@ impl Record {
     pub fn assert_announced(&self, expected: &[&str]) {
         let here = Location::caller();
         if self.calls != expected {
-            fail(here, &format!("callbacks were to be called with {expected:?}; {self}"));
+            fail(
+                here,
+                &format!("callbacks were to be called with {expected:?}; {self}"),
+            );
         }
         let announced = self.announced();
         if announced != expected {
-            fail(here, &format!("events were to be {expected:?} and are {announced:?}; {self}"));
+            fail(
+                here,
+                &format!("events were to be {expected:?} and are {announced:?}; {self}"),
+            );
         }
     }
 }

@@ -71,11 +71,17 @@ impl TestServer {
             let start = server.network(Ephemeral::default()).start();
             let Some(started) = bounded(PATIENCE, start).await else {
                 let phase = handle.phase();
-                fail(here, &format!("waited {PATIENCE:?} for the server to start; it is {phase}"))
+                fail(
+                    here,
+                    &format!("waited {PATIENCE:?} for the server to start; it is {phase}"),
+                )
             };
             let running = started?;
             let Addr::Tcp(addr) = *running.addr() else {
-                fail(here, &format!("a server on {:?}, not on TCP", running.addr()))
+                fail(
+                    here,
+                    &format!("a server on {:?}, not on TCP", running.addr()),
+                )
             };
             Ok(Self { running, addr })
         }
@@ -156,7 +162,10 @@ impl TestServer {
         async move {
             if bounded(PATIENCE, handle.reached(phase)).await.is_none() {
                 let now = handle.phase();
-                fail(here, &format!("waited {PATIENCE:?} for {phase}; it is {now}"));
+                fail(
+                    here,
+                    &format!("waited {PATIENCE:?} for {phase}; it is {now}"),
+                );
             }
         }
     }
@@ -190,7 +199,10 @@ impl TestServer {
         bounded(limit, end).await.unwrap_or_else(|| {
             let report = self.report();
             let timeline = report.timeline();
-            fail(here, &format!("waited {limit:?} for the server's end; {report}\n{timeline}"))
+            fail(
+                here,
+                &format!("waited {limit:?} for the server's end; {report}\n{timeline}"),
+            )
         })
     }
 

@@ -16,15 +16,13 @@ mod stop;
 #[path = "lifecycle/workers.rs"]
 mod workers;
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use lamplighter::{Server, Signal, SignalSource};
+use lamplighter::Server;
 use lamplighter_harness::Gate;
-use tokio::sync::mpsc;
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -72,29 +70,5 @@ impl Notes {
 
     fn taken(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Signals from the hand of a test, and what the server listens to.
-fn by_hand() -> (mpsc::UnboundedSender<Signal>, ByHand) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let armed = Arc::default();
-    (sender, ByHand { receiver, armed })
-}
-
-#[derive(Debug)]
-struct ByHand {
-    receiver: mpsc::UnboundedReceiver<Signal>,
-    armed: Arc<Mutex<Vec<Signal>>>,
-}
-
-impl SignalSource for ByHand {
-    fn arm(&mut self, signals: &[Signal]) -> io::Result<()> {
-        *self.armed.lock().unwrap_or_else(PoisonError::into_inner) = signals.to_vec();
-        Ok(())
-    }
-
-    async fn next(&mut self) -> Option<Signal> {
-        self.receiver.recv().await
     }
 }

@@ -36,7 +36,10 @@ impl Head {
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let named = |(field, _): &&(String, String)| field.eq_ignore_ascii_case(name);
-        self.headers.iter().find(named).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(named)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether the server says that it closes the connection after this response.
@@ -134,7 +137,10 @@ impl Probe {
                 }
                 Err(error) => {
                     let came = self.transcript();
-                    fail(here, &format!("not an HTTP/1.1 response: {error}; seen: {came}"))
+                    fail(
+                        here,
+                        &format!("not an HTTP/1.1 response: {error}; seen: {came}"),
+                    )
                 }
             }
         }
@@ -190,7 +196,10 @@ impl Probe {
     async fn more(&mut self, here: &Location<'_>, what: &str) {
         if self.pull(here, what).await.is_end() {
             let came = self.transcript();
-            fail(here, &format!("the connection ended before {what}; seen: {came}"));
+            fail(
+                here,
+                &format!("the connection ended before {what}; seen: {came}"),
+            );
         }
     }
 }

@@ -208,8 +208,12 @@ fn status(mut block: &[u8]) -> Option<u16> {
         0x8d => Some(404),
         0x8e => Some(500),
         // A literal whose name is entry 8 to 14, indexed from now on or not.
-        first if matches!(first & 0x3f, 8..=14) && first & 0xc0 == 0x40
-            || matches!(first, 0x08..=0x0e | 0x18..=0x1e) => literal(block),
+        first
+            if matches!(first & 0x3f, 8..=14) && first & 0xc0 == 0x40
+                || matches!(first, 0x08..=0x0e | 0x18..=0x1e) =>
+        {
+            literal(block)
+        }
         _ => None,
     }
 }
@@ -220,7 +224,9 @@ fn literal(mut block: &[u8]) -> Option<u16> {
     if prefix & 0x80 == 0 {
         return std::str::from_utf8(text).ok()?.parse().ok();
     }
-    let bits = text.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let bits = text
+        .iter()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
     let mut status = 0_u16;
     let (mut code, mut length, mut digits) = (0_u16, 0_u8, 0);
     for bit in bits {
@@ -291,7 +297,13 @@ mod tests {
             next_stream: 1,
         };
         let mut inbox = BytesMut::new();
-        put_frame(&mut inbox, GOAWAY, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        put_frame(
+            &mut inbox,
+            GOAWAY,
+            0,
+            0,
+            &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        );
         put_frame(&mut inbox, PING, 0, 0, b"12345678");
         let cut = inbox.split_off(inbox.len() - 1);
         let goaway = Seen::GoAway {

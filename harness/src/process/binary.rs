@@ -25,7 +25,10 @@ pub(super) fn example(package: &str, name: &str) -> Result<PathBuf, String> {
     if path.exists() {
         Ok(path)
     } else {
-        Err(format!("cargo built example {name}, but not as {}", path.display()))
+        Err(format!(
+            "cargo built example {name}, but not as {}",
+            path.display()
+        ))
     }
 }
 
@@ -45,7 +48,11 @@ fn is_fresh(path: &Path) -> bool {
 
 /// The paths after the colon; spaces within one are escaped.
 fn sources_of(dependencies: &str) -> Vec<PathBuf> {
-    let Some((_, list)) = dependencies.lines().next().and_then(|line| line.split_once(": ")) else {
+    let Some((_, list)) = dependencies
+        .lines()
+        .next()
+        .and_then(|line| line.split_once(": "))
+    else {
         return Vec::new();
     };
     list.replace("\\ ", "\0")

@@ -59,7 +59,9 @@ impl Output {
             while let Ok(1..) = from.read_until(b'\n', &mut line) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 line.clear();
-                output.state.send_modify(|state| state.lines.push((stream, text)));
+                output
+                    .state
+                    .send_modify(|state| state.lines.push((stream, text)));
                 if reader == Reader::LeavesAfterOneLine {
                     break;
                 }
@@ -71,14 +73,17 @@ impl Output {
 
     /// The process is gone.
     pub(super) fn end(&self, status: ExitStatus, at: Instant) {
-        self.state.send_modify(|state| state.ended = Some((status, at)));
+        self.state
+            .send_modify(|state| state.ended = Some((status, at)));
     }
 
     /// The `count`-th line with this text; `None` if the process ends without it.
     pub(super) async fn line(&self, text: &str, count: usize) -> Option<String> {
         let found = |state: &State| {
             let mut lines = state.lines.iter().filter(|(_, line)| line.contains(text));
-            lines.nth(count.saturating_sub(1)).map(|(_, line)| line.clone())
+            lines
+                .nth(count.saturating_sub(1))
+                .map(|(_, line)| line.clone())
         };
         let mut changes = self.state.subscribe();
         let state = changes

@@ -1,15 +1,17 @@
 //! Callbacks and events: who is told what, and in which order.
 
-use lamplighter::{Event, Failure, Plan, Signal};
+use lamplighter::{Failure, Plan, ServerEventKind as Event, Signal};
 use lamplighter_harness::{Gate, PATIENCE, Recorder, TestServer, within};
 
-use super::{Notes, hello, held, panics};
+use super::{Notes, held, hello, panics};
 
 #[tokio::test]
 async fn a_whole_life_is_told_in_order() {
     let server = hello();
     let recorder = Recorder::attach(&server);
-    server.hook(lamplighter::Hook::named("database", || async {})).unwrap();
+    server
+        .hook(lamplighter::Hook::named("database", || async {}))
+        .unwrap();
     let server = TestServer::start(server).await;
     assert_eq!(recorder.calls(), ["start", "ready"]);
     let report = server.stop().await;
@@ -35,7 +37,11 @@ async fn a_whole_life_is_told_in_order() {
     let last = record.events.last().unwrap();
     assert_eq!(last.kind, Event::Stop, "{record}");
     // Every phase once.
-    for line in record.lines().iter().filter(|line| line.starts_with("phase")) {
+    for line in record
+        .lines()
+        .iter()
+        .filter(|line| line.starts_with("phase"))
+    {
         assert_eq!(record.count(line), 1, "{record}");
     }
 }
@@ -65,12 +71,20 @@ async fn a_callback_is_told_before_the_step_it_announces_proceeds() {
         told("stop");
     });
     let hook = notes.clone();
-    server.hook(move || async move { hook.note("hook") }).unwrap();
+    server
+        .hook(move || async move { hook.note("hook") })
+        .unwrap();
     let server = TestServer::start(server).await;
     assert!(server.handle().health().is_ready());
     let report = server.stop().await;
     assert!(report.failures().is_empty(), "{report:?}");
-    let expected = ["start in Starting", "ready in Running", "stopping in Stopping", "hook", "stop in Stopped"];
+    let expected = [
+        "start in Starting",
+        "ready in Running",
+        "stopping in Stopping",
+        "hook",
+        "stop in Stopped",
+    ];
     assert_eq!(notes.taken(), expected);
 }
 
@@ -97,7 +111,9 @@ async fn failures_of_a_stop_are_told_once_all_together() {
     let server = hello();
     let recorder = Recorder::attach(&server);
     server.on_stopping(|_| panics("not now"));
-    server.hook(lamplighter::Hook::named("a", || async { Err("no a") })).unwrap();
+    server
+        .hook(lamplighter::Hook::named("a", || async { Err("no a") }))
+        .unwrap();
     server
         .hook(lamplighter::Hook::named("b", || async { Err("no b") }).after(["a"]))
         .unwrap();
@@ -164,7 +180,9 @@ async fn a_panic_in_on_stopping_does_not_keep_the_server_from_stopping() {
     server.on_stopping(|_| panics("boom"));
     let recorder = Recorder::attach(&server);
     let hook = notes.clone();
-    server.hook(move || async move { hook.note("hook") }).unwrap();
+    server
+        .hook(move || async move { hook.note("hook") })
+        .unwrap();
     let server = TestServer::start(server).await;
     let (addr, signal) = (server.addr(), server.handle().shutdown_signal());
     let report = server.stop().await;
@@ -198,7 +216,13 @@ async fn a_panic_in_on_error_goes_to_the_report_only() {
         "stop",
     ]);
     let failures: Vec<String> = report.failures().iter().map(ToString::to_string).collect();
-    assert_eq!(failures, ["hook hook#1 failed: no", "callback on_error panicked: worse"]);
+    assert_eq!(
+        failures,
+        [
+            "hook hook#1 failed: no",
+            "callback on_error panicked: worse"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -209,7 +233,10 @@ async fn a_panic_in_on_stop_changes_no_report_and_nobody_waits_for_it() {
     let told = notes.clone();
     server.on_stop(move |report| told.note(report.to_string()));
     let report = TestServer::start(server).await.stop().await;
-    assert!(report.is_clean() && report.failures().is_empty(), "{report:?}");
+    assert!(
+        report.is_clean() && report.failures().is_empty(),
+        "{report:?}"
+    );
     assert_eq!(notes.taken(), [report.to_string()]);
 }
 
@@ -234,11 +261,18 @@ async fn a_callback_may_use_every_method_of_the_handle() {
     let told = notes.clone();
     server.on_ready(move |ready| {
         let handle = ready.handle();
-        told.note(format!("{:?} {} {}", handle.state(), handle.phase(), handle.in_flight()));
+        told.note(format!(
+            "{:?} {} {}",
+            handle.state(),
+            handle.phase(),
+            handle.in_flight()
+        ));
         let later = told.clone();
         handle.on_stopping(move |cause| later.note(format!("registered late: {cause}")));
         let later = told.clone();
-        handle.hook(move || async move { later.note("hook") }).unwrap();
+        handle
+            .hook(move || async move { later.note("hook") })
+            .unwrap();
         drop(handle.stop_because("seen enough"));
     });
     let server = TestServer::start(server).await;
@@ -266,7 +300,10 @@ async fn events_are_told_from_the_subscription_on_and_end_after_the_last() {
     while let Some(event) = within("an event", first.next()).await {
         told.push(event);
     }
-    assert_eq!(told.first().unwrap().kind.to_string(), "stopping      stop requested");
+    assert_eq!(
+        told.first().unwrap().kind.to_string(),
+        "stopping      stop requested"
+    );
     assert_eq!(told.last().unwrap().kind, Event::Stop);
     let mut same = Vec::new();
     while let Some(event) = within("an event", second.next()).await {
@@ -301,7 +338,9 @@ async fn events_tell_the_time_since_the_start() {
     let record = recorder.finish().await;
     let at = |kind: &str| {
         let mut lines = record.lines().into_iter().zip(&record.events);
-        lines.find(|(line, _)| line == kind).map(|(_, event)| event.at)
+        lines
+            .find(|(line, _)| line == kind)
+            .map(|(_, event)| event.at)
     };
     assert_eq!(at("start"), Some(std::time::Duration::ZERO), "{record}");
     assert_eq!(at("stopping SIGTERM"), Some(PATIENCE), "{record}");

@@ -1,9 +1,12 @@
 //! Hooks: in order, in time, each settled exactly once, whatever the others do.
 
-use lamplighter::{Cause, Hook, HookContext, HookError, HookOutcome, Phase, Plan, Report, Server, Signal, StartReason};
+use lamplighter::{
+    Cause, Hook, HookContext, HookError, HookOutcome, Phase, Plan, Report, Server, Signal,
+    StartReason,
+};
 use lamplighter_harness::{Gate, Recorder, TestServer, within};
 
-use super::{Notes, hello, held, panics, secs};
+use super::{Notes, held, hello, panics, secs};
 
 /// A hook that notes down its name.
 fn noting(notes: &Notes, name: &'static str) -> Hook {
@@ -17,7 +20,10 @@ async fn hang() {
 
 /// How a hook was settled; `None` also if there is no such hook.
 fn outcome(report: &Report, name: &str) -> Option<HookOutcome> {
-    let hook = report.hooks().iter().find(|hook| hook.name.as_str() == name)?;
+    let hook = report
+        .hooks()
+        .iter()
+        .find(|hook| hook.name.as_str() == name)?;
     hook.outcome.clone()
 }
 
@@ -31,8 +37,12 @@ async fn a_hook_runs_after_those_that_it_names() {
     let notes = Notes::default();
     let server = hello();
     // Registered in the wrong order: forward references are allowed before Ready.
-    server.hook(noting(&notes, "telemetry").after(["database", "cache"])).unwrap();
-    server.hook(noting(&notes, "cache").after(["database"])).unwrap();
+    server
+        .hook(noting(&notes, "telemetry").after(["database", "cache"]))
+        .unwrap();
+    server
+        .hook(noting(&notes, "cache").after(["database"]))
+        .unwrap();
     server.hook(noting(&notes, "database")).unwrap();
     let report = lived(server).await;
     assert!(report.is_clean(), "{report}");
@@ -45,7 +55,9 @@ async fn hooks_that_nothing_orders_run_side_by_side() {
     let server = hello();
     for _ in 0..3 {
         let inside = gate.clone();
-        server.hook(move || async move { inside.pass().await }).unwrap();
+        server
+            .hook(move || async move { inside.pass().await })
+            .unwrap();
     }
     let stopping = TestServer::start(server).await.stop();
     let stop = tokio::spawn(stopping);
@@ -60,7 +72,9 @@ async fn hooks_that_nothing_orders_run_side_by_side() {
 async fn a_failing_hook_is_told_of_once_and_stop_still_comes() {
     let server = hello();
     let recorder = Recorder::attach(&server);
-    server.hook(Hook::named("database", || async { Err("no connection") })).unwrap();
+    server
+        .hook(Hook::named("database", || async { Err("no connection") }))
+        .unwrap();
     let report = lived(server).await;
     assert_eq!(report.exit_code(), 11);
     assert_eq!(report.outcome().hooks_not_ok, 1);
@@ -77,15 +91,25 @@ async fn a_failing_hook_is_told_of_once_and_stop_still_comes() {
 async fn dependents_of_hooks_that_failed_panicked_or_hung_run() {
     let notes = Notes::default();
     let server = hello();
-    server.hook(Hook::named("failed", || async { Err("no") })).unwrap();
-    server.hook(Hook::named("panicked", || async { panics("boom") })).unwrap();
+    server
+        .hook(Hook::named("failed", || async { Err("no") }))
+        .unwrap();
+    server
+        .hook(Hook::named("panicked", || async { panics("boom") }))
+        .unwrap();
     server.hook(Hook::named("hung", hang)).unwrap();
     for (name, after) in [("a", "failed"), ("b", "panicked"), ("c", "hung")] {
         server.hook(noting(&notes, name).after([after])).unwrap();
     }
     let report = lived(server).await;
-    assert_eq!(outcome(&report, "failed"), Some(HookOutcome::Failed("no".into())));
-    assert_eq!(outcome(&report, "panicked"), Some(HookOutcome::Panicked("boom".into())));
+    assert_eq!(
+        outcome(&report, "failed"),
+        Some(HookOutcome::Failed("no".into()))
+    );
+    assert_eq!(
+        outcome(&report, "panicked"),
+        Some(HookOutcome::Panicked("boom".into()))
+    );
     assert_eq!(outcome(&report, "hung"), Some(HookOutcome::TimedOut));
     let mut ran = notes.taken();
     ran.sort();
@@ -106,15 +130,23 @@ async fn a_closure_that_panics_before_its_future_is_that_hooks_own_failure() {
     let report = lived(server).await;
     assert_eq!(notes.taken(), ["same"]);
     assert_eq!(report.outcome().hooks_not_ok, 1);
-    assert_eq!(outcome(&report, "same"), Some(HookOutcome::Panicked("at once".into())));
+    assert_eq!(
+        outcome(&report, "same"),
+        Some(HookOutcome::Panicked("at once".into()))
+    );
 }
 
 #[tokio::test]
 async fn a_blocking_hook_that_panics_is_settled_as_panicked() {
     let server = hello();
-    server.hook(Hook::blocking("files", |_| panics("disk"))).unwrap();
+    server
+        .hook(Hook::blocking("files", |_| panics("disk")))
+        .unwrap();
     let report = lived(server).await;
-    assert_eq!(outcome(&report, "files"), Some(HookOutcome::Panicked("disk".into())));
+    assert_eq!(
+        outcome(&report, "files"),
+        Some(HookOutcome::Panicked("disk".into()))
+    );
 }
 
 #[tokio::test]
@@ -122,9 +154,16 @@ async fn the_stop_waits_for_a_slow_hook_although_another_has_failed() {
     let gate = Gate::new();
     let server = hello();
     let mut recorder = Recorder::attach(&server);
-    server.hook(Hook::named("failing", || async { Err("no") })).unwrap();
+    server
+        .hook(Hook::named("failing", || async { Err("no") }))
+        .unwrap();
     let inside = gate.clone();
-    server.hook(Hook::named("slow", move || async move { inside.pass().await })).unwrap();
+    server
+        .hook(Hook::named(
+            "slow",
+            move || async move { inside.pass().await },
+        ))
+        .unwrap();
     let server = TestServer::start(server).await;
     let handle = server.handle().clone();
     let stop = tokio::spawn(server.stop());
@@ -144,18 +183,33 @@ async fn a_hung_hook_gets_its_fair_share_of_the_time_and_no_more() {
     server.hook(Hook::named("database", hang)).unwrap();
     let (told, begun) = (notes.clone(), tokio::time::Instant::now());
     let second = move |cx: HookContext| async move {
-        told.note(format!("cache after {:?}, has {:?}", begun.elapsed(), cx.remaining()));
+        told.note(format!(
+            "cache after {:?}, has {:?}",
+            begun.elapsed(),
+            cx.remaining()
+        ));
         hang().await;
     };
-    server.hook(Hook::named("cache", second).after(["database"])).unwrap();
+    server
+        .hook(Hook::named("cache", second).after(["database"]))
+        .unwrap();
     let (told, begun) = (notes.clone(), tokio::time::Instant::now());
     let third = move |cx: HookContext| async move {
-        told.note(format!("telemetry after {:?}, has {:?}", begun.elapsed(), cx.remaining()));
+        told.note(format!(
+            "telemetry after {:?}, has {:?}",
+            begun.elapsed(),
+            cx.remaining()
+        ));
     };
-    server.hook(Hook::named("telemetry", third).after(["cache"])).unwrap();
+    server
+        .hook(Hook::named("telemetry", third).after(["cache"]))
+        .unwrap();
     let report = lived(server).await;
     // 6 s for three in a row; what one leaves goes to those after it.
-    assert_eq!(notes.taken(), ["cache after 2s, has 2s", "telemetry after 4s, has 2s"]);
+    assert_eq!(
+        notes.taken(),
+        ["cache after 2s, has 2s", "telemetry after 4s, has 2s"]
+    );
     assert_eq!(outcome(&report, "telemetry"), Some(HookOutcome::Ok));
     assert_eq!(report.total(), secs(4), "{}", report.timeline());
 }
@@ -163,7 +217,9 @@ async fn a_hung_hook_gets_its_fair_share_of_the_time_and_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_hook_with_a_timeout_of_its_own_is_settled_by_it() {
     let server = hello();
-    server.hook(Hook::named("short", hang).timeout(secs(1))).unwrap();
+    server
+        .hook(Hook::named("short", hang).timeout(secs(1)))
+        .unwrap();
     let report = lived(server).await;
     assert_eq!(outcome(&report, "short"), Some(HookOutcome::TimedOut));
     assert_eq!(report.total(), secs(1), "{}", report.timeline());
@@ -186,7 +242,9 @@ async fn an_aborted_hooks_future_is_dropped_before_the_stop_ends() {
     let server = hello();
     let inside = gate.clone();
     let hook = Hook::named("database", move || async move { inside.pass().await });
-    server.hook(hook.timeout(std::time::Duration::from_millis(1))).unwrap();
+    server
+        .hook(hook.timeout(std::time::Duration::from_millis(1)))
+        .unwrap();
     let report = lived(server).await;
     assert_eq!(outcome(&report, "database"), Some(HookOutcome::TimedOut));
     assert_eq!((gate.arrived(), gate.waiting()), (1, 0));
@@ -201,11 +259,15 @@ async fn an_async_hook_that_blocks_its_thread_is_left_and_named() {
     let inside = gate.clone();
     let blocks = Hook::named("database", move || async move { inside.pass_blocking() });
     server.hook(blocks).unwrap();
-    server.hook(noting(&notes, "cache").after(["database"])).unwrap();
+    server
+        .hook(noting(&notes, "cache").after(["database"]))
+        .unwrap();
     let server = TestServer::start(server).await;
     let handle = server.handle().clone();
     // Not on the thread that the hook may take away.
-    let report = within("the end", tokio::spawn(server.stop())).await.unwrap();
+    let report = within("the end", tokio::spawn(server.stop()))
+        .await
+        .unwrap();
     gate.open();
     assert_eq!(outcome(&report, "database"), Some(HookOutcome::TimedOut));
     assert!(report.hooks()[0].still_running, "{report:?}");
@@ -246,8 +308,12 @@ async fn a_blocking_hook_that_is_timed_out_is_left_running_and_named() {
         told.note(format!("given up: {}", cx.is_abandoned()));
         drop(told);
     });
-    server.hook(blocks.timeout(std::time::Duration::from_millis(20))).unwrap();
-    server.hook(noting(&notes, "cache").after(["files"])).unwrap();
+    server
+        .hook(blocks.timeout(std::time::Duration::from_millis(20)))
+        .unwrap();
+    server
+        .hook(noting(&notes, "cache").after(["files"]))
+        .unwrap();
     let report = lived(server).await;
     assert_eq!(outcome(&report, "files"), Some(HookOutcome::TimedOut));
     assert!(report.hooks()[0].still_running, "{report:?}");
@@ -281,7 +347,11 @@ async fn a_layered_graph_of_hooks_takes_no_exponential_time() {
         for place in 0..3 {
             let hook = Hook::named(format!("{layer}.{place}"), || async {});
             let below = (0..3).map(|place| format!("{}.{place}", layer - 1));
-            let after: Vec<String> = if layer == 0 { Vec::new() } else { below.collect() };
+            let after: Vec<String> = if layer == 0 {
+                Vec::new()
+            } else {
+                below.collect()
+            };
             // The same edge many times is one edge.
             server.hook(hook.after(after.clone()).after(after)).unwrap();
         }
@@ -296,7 +366,9 @@ async fn a_name_that_no_hook_has_is_refused_at_start_with_the_nearest_one() {
     let notes = Notes::default();
     let server = hello();
     server.hook(noting(&notes, "database")).unwrap();
-    server.hook(noting(&notes, "cache").after(["databse"])).unwrap();
+    server
+        .hook(noting(&notes, "cache").after(["databse"]))
+        .unwrap();
     let checked = server.check().unwrap_err().to_string();
     let error = TestServer::try_start(server).await.unwrap_err();
     assert!(matches!(error.reason(), StartReason::Hook(_)), "{error:?}");
@@ -314,16 +386,25 @@ async fn a_name_that_no_hook_has_is_refused_at_start_with_the_nearest_one() {
 #[tokio::test]
 async fn a_name_that_no_hook_has_is_refused_at_once_while_running() {
     let server = TestServer::start(hello()).await;
-    let refused = server.handle().hook(Hook::named("cache", || async {}).after(["database"]));
-    assert!(matches!(refused, Err(HookError::Unknown { .. })), "{refused:?}");
+    let refused = server
+        .handle()
+        .hook(Hook::named("cache", || async {}).after(["database"]));
+    assert!(
+        matches!(refused, Err(HookError::Unknown { .. })),
+        "{refused:?}"
+    );
     assert!(server.stop().await.hooks().is_empty());
 }
 
 #[tokio::test]
 async fn timeouts_that_do_not_fit_the_window_are_refused_at_start_with_their_chain() {
     let server = hello().plan(Plan::new().hooks_timeout(secs(4)));
-    server.hook(Hook::named("a", || async {}).timeout(secs(3))).unwrap();
-    server.hook(Hook::named("b", || async {}).after(["a"]).timeout(secs(3))).unwrap();
+    server
+        .hook(Hook::named("a", || async {}).timeout(secs(3)))
+        .unwrap();
+    server
+        .hook(Hook::named("b", || async {}).after(["a"]).timeout(secs(3)))
+        .unwrap();
     let error = TestServer::try_start(server).await.unwrap_err();
     let said = error.to_string();
     for word in ["a", "b", "6s", "4s"] {
@@ -370,7 +451,10 @@ async fn hooks_run_when_the_last_request_is_answered_and_the_listener_closed() {
     server
         .hook(move || async move {
             let connections = handle.report().connections().open;
-            told.note(format!("{} in flight, {connections} open", handle.in_flight()));
+            told.note(format!(
+                "{} in flight, {connections} open",
+                handle.in_flight()
+            ));
         })
         .unwrap();
     let recorder = Recorder::attach(&server);
@@ -399,20 +483,33 @@ async fn hooks_run_when_the_last_request_is_answered_and_the_listener_closed() {
 async fn the_report_names_every_hook_with_its_time_and_its_outcome() {
     let server = hello();
     server.hook(|| async {}).unwrap();
-    server.hook(Hook::named("database", || async { Err("no") })).unwrap();
+    server
+        .hook(Hook::named("database", || async { Err("no") }))
+        .unwrap();
     let report = lived(server).await;
     let hooks: Vec<(&str, String)> = report
         .hooks()
         .iter()
-        .map(|hook| (hook.name.as_str(), hook.outcome.as_ref().unwrap().to_string()))
+        .map(|hook| {
+            (
+                hook.name.as_str(),
+                hook.outcome.as_ref().unwrap().to_string(),
+            )
+        })
         .collect();
-    assert_eq!(hooks, [("hook#1", "ok".into()), ("database", "failed: no".into())]);
+    assert_eq!(
+        hooks,
+        [("hook#1", "ok".into()), ("database", "failed: no".into())]
+    );
     for hook in report.hooks() {
         assert!(hook.started.is_some());
         assert!(hook.took <= report.total());
     }
     let timeline = report.timeline().to_string();
-    assert!(timeline.contains("hook          database failed: no"), "{timeline}");
+    assert!(
+        timeline.contains("hook          database failed: no"),
+        "{timeline}"
+    );
 }
 
 #[tokio::test]
@@ -470,10 +567,20 @@ async fn every_hook_is_settled_exactly_once() {
     let server = hello();
     let recorder = Recorder::attach(&server);
     server.hook(Hook::named("ok", || async {})).unwrap();
-    server.hook(Hook::named("failed", || async { Err("no") }).after(["ok"])).unwrap();
-    server.hook(Hook::named("panicked", || async { panics("boom") }).after(["ok"])).unwrap();
+    server
+        .hook(Hook::named("failed", || async { Err("no") }).after(["ok"]))
+        .unwrap();
+    server
+        .hook(Hook::named("panicked", || async { panics("boom") }).after(["ok"]))
+        .unwrap();
     let short = std::time::Duration::from_millis(1);
-    server.hook(Hook::named("hung", hang).timeout(short).after(["failed", "panicked"])).unwrap();
+    server
+        .hook(
+            Hook::named("hung", hang)
+                .timeout(short)
+                .after(["failed", "panicked"]),
+        )
+        .unwrap();
     drop(lived(server).await);
     let record = recorder.finish().await;
     for (name, how) in [
@@ -485,9 +592,15 @@ async fn every_hook_is_settled_exactly_once() {
         assert_eq!(record.count(&format!("hook {name} started")), 1, "{record}");
         assert_eq!(record.count(&format!("hook {name} {how}")), 1, "{record}");
         let about = format!("hook {name} ");
-        let settled = record.lines().iter().filter(|line| {
-            line.starts_with(&about) && !line.ends_with("started") && !line.ends_with("after all")
-        }).count();
+        let settled = record
+            .lines()
+            .iter()
+            .filter(|line| {
+                line.starts_with(&about)
+                    && !line.ends_with("started")
+                    && !line.ends_with("after all")
+            })
+            .count();
         assert_eq!(settled, 1, "{record}");
     }
 }

@@ -3,27 +3,29 @@
 //! What a process does about real ones is told by the process tests.
 
 use lamplighter::{
-    Cause, HookOutcome, OnDeadline, Phase, Plan, ServerHandle, Signal, SignalTaken, StartReason,
+    Cause, HookOutcome, OnDeadline, Phase, Plan, ServerEventKind, ServerHandle, Signal,
+    SignalSender, SignalTaken, StartReason, signal_channel,
 };
 use lamplighter_harness::{Gate, Recorder, TestServer, within};
 use tokio::time::advance;
 
-use super::{ByHand, Notes, by_hand, hello, millis, secs};
+use super::{Notes, hello, millis, secs};
 
 /// Just beyond the time in which a signal is the same as the last one.
 const APART: std::time::Duration = millis(301);
 
-fn armed(source: &ByHand) -> std::sync::Arc<std::sync::Mutex<Vec<Signal>>> {
-    std::sync::Arc::clone(&source.armed)
+/// What a source listens to.
+fn armed(sender: &SignalSender) -> Vec<Signal> {
+    let all = Signal::ALL.into_iter();
+    all.filter(|signal| sender.is_armed(*signal)).collect()
 }
 
 #[tokio::test]
 async fn start_listens_to_no_signal_unless_told() {
-    let (sender, source) = by_hand();
-    let armed = armed(&source);
+    let (sender, source) = signal_channel();
     let server = TestServer::start(hello().signal_source(source)).await;
-    assert_eq!(*armed.lock().unwrap(), []);
-    assert!(sender.send(Signal::Sigterm).is_ok());
+    assert_eq!(armed(&sender), []);
+    sender.send(Signal::Sigterm);
     assert_eq!(server.get("/").await.status(), 200);
     assert_eq!(server.handle().phase(), Phase::Running);
     assert_eq!(server.stop().await.cause(), Some(&Cause::Requested(None)));
@@ -31,12 +33,11 @@ async fn start_listens_to_no_signal_unless_told() {
 
 #[tokio::test]
 async fn a_signal_that_start_was_told_of_stops_the_server() {
-    let (sender, source) = by_hand();
-    let armed = armed(&source);
+    let (sender, source) = signal_channel();
     let server = hello().signal_source(source).stop_on([Signal::Sigusr1]);
     let server = TestServer::start(server).await;
-    assert_eq!(*armed.lock().unwrap(), [Signal::Sigusr1]);
-    sender.send(Signal::Sigusr1).unwrap();
+    assert_eq!(armed(&sender), [Signal::Sigusr1]);
+    sender.send(Signal::Sigusr1);
     let report = server.wait().await;
     assert_eq!(report.cause(), Some(&Cause::Signal(Signal::Sigusr1)));
     assert_eq!(report.exit_code(), 0);
@@ -45,18 +46,20 @@ async fn a_signal_that_start_was_told_of_stops_the_server() {
 #[tokio::test]
 async fn run_stops_on_sigterm_sigint_and_sighup_and_survives_sigusr2() {
     for signal in [Signal::Sigterm, Signal::Sigint, Signal::Sighup] {
-        let (sender, source) = by_hand();
-        let armed = armed(&source);
+        let (sender, source) = signal_channel();
         let server = hello().signal_source(source);
         let handle = server.handle();
         let run = tokio::spawn(server.run());
         within("the server to run", handle.reached(Phase::Running)).await;
-        let mut listened = armed.lock().unwrap().clone();
-        listened.sort();
-        let all = [Signal::Sigterm, Signal::Sigint, Signal::Sighup, Signal::Sigusr2];
-        assert_eq!(listened, all);
-        sender.send(Signal::Sigusr2).unwrap();
-        sender.send(signal).unwrap();
+        let all = [
+            Signal::Sigterm,
+            Signal::Sigint,
+            Signal::Sighup,
+            Signal::Sigusr2,
+        ];
+        assert_eq!(armed(&sender), all);
+        sender.send(Signal::Sigusr2);
+        sender.send(signal);
         let report = within("the end", run).await.unwrap();
         assert_eq!(report.cause(), Some(&Cause::Signal(signal)));
         assert_eq!(report.exit_code(), 0);
@@ -82,7 +85,9 @@ async fn a_second_signal_cancels_then_cuts_and_the_hooks_have_their_full_time() 
     let told = notes.clone();
     server
         .handle()
-        .hook(move |cx: lamplighter::HookContext| async move { told.note(format!("{:?}", cx.remaining())) })
+        .hook(move |cx: lamplighter::HookContext| async move {
+            told.note(format!("{:?}", cx.remaining()))
+        })
         .unwrap();
     server.signal(Signal::Sigterm);
     server.reached(Phase::Draining).await;
@@ -114,10 +119,14 @@ async fn a_third_signal_abandons_hooks_that_run_and_those_that_have_not_begun() 
     let gate = Gate::new();
     let inside = gate.clone();
     let hangs = move || async move { inside.pass().await };
-    server.hook(lamplighter::Hook::named("database", hangs)).unwrap();
+    server
+        .hook(lamplighter::Hook::named("database", hangs))
+        .unwrap();
     let told = notes.clone();
     let never = move || async move { told.note("cache") };
-    server.hook(lamplighter::Hook::named("cache", never).after(["database"])).unwrap();
+    server
+        .hook(lamplighter::Hook::named("cache", never).after(["database"]))
+        .unwrap();
     let server = TestServer::start(server).await;
     server.signal(Signal::Sigterm);
     gate.reached(1).await;
@@ -176,35 +185,51 @@ async fn a_signal_during_the_start_ends_it_as_asked() {
     let server = hello();
     let gate = Gate::new();
     let inside = gate.clone();
-    server.health().check(lamplighter::Check::new("warm-up", move || {
-        let inside = inside.clone();
-        async move {
-            inside.pass().await;
-            Ok::<(), String>(())
-        }
-    }));
+    server
+        .health()
+        .check(lamplighter::Check::new("warm-up", move || {
+            let inside = inside.clone();
+            async move {
+                inside.pass().await;
+                Ok::<(), String>(())
+            }
+        }));
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let recorder = Recorder::attach(&server);
     let handle = server.handle();
     let start = tokio::spawn(server.start());
     gate.reached(1).await;
     handle.signal(Signal::Sigterm);
-    let error = within("the end of the start", start).await.unwrap().unwrap_err();
+    let error = within("the end of the start", start)
+        .await
+        .unwrap()
+        .unwrap_err();
     assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
     assert_eq!(error.report().exit_code(), 0);
-    assert_eq!(error.report().cause(), Some(&Cause::Signal(Signal::Sigterm)));
+    assert_eq!(
+        error.report().cause(),
+        Some(&Cause::Signal(Signal::Sigterm))
+    );
     assert_eq!(notes.taken(), ["hook"]);
     assert_eq!(gate.waiting(), 0);
-    recorder.finish().await.assert_announced(&["start", "stopping SIGTERM", "stop"]);
+    recorder
+        .finish()
+        .await
+        .assert_announced(&["start", "stopping SIGTERM", "stop"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_signal_during_a_stop_with_another_cause_gives_it_a_deadline_and_forces_nothing() {
+async fn the_first_signal_during_a_stop_with_another_cause_gives_it_a_deadline_and_forces_nothing()
+{
     let gate = Gate::new();
     let inside = gate.clone();
     let server = hello().plan(Plan::new().drain_timeout(secs(10)));
-    server.worker("deaf", move |_| async move { inside.pass().await }).unwrap();
+    server
+        .worker("deaf", move |_| async move { inside.pass().await })
+        .unwrap();
     let server = TestServer::start(server).await;
     let mut recorder = Recorder::attach_to(server.handle());
     drop(server.handle().drain());
@@ -217,7 +242,10 @@ async fn the_first_signal_during_a_stop_with_another_cause_gives_it_a_deadline_a
     assert_eq!(server.handle().phase(), Phase::Draining);
     let report = server.wait().await;
     assert_eq!(report.total(), secs(3610), "{}", report.timeline());
-    assert_eq!((report.cause(), report.exit_code()), (Some(&Cause::Drain), 10));
+    assert_eq!(
+        (report.cause(), report.exit_code()),
+        (Some(&Cause::Drain), 10)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,14 +253,21 @@ async fn a_stop_that_keeps_waiting_is_forced_by_the_second_signal() {
     let gate = Gate::new();
     let inside = gate.clone();
     let server = hello().plan(Plan::new().on_deadline(OnDeadline::KeepWaiting));
-    server.worker("deaf", move |_| async move { inside.pass().await }).unwrap();
+    server
+        .worker("deaf", move |_| async move { inside.pass().await })
+        .unwrap();
     let server = TestServer::start(server).await;
     server.signal(Signal::Sigterm);
     advance(secs(3600)).await;
     assert_eq!(server.handle().phase(), Phase::Draining);
     server.signal(Signal::Sigterm);
     let report = server.wait().await;
-    assert_eq!(report.total(), secs(3600) + millis(100), "{}", report.timeline());
+    assert_eq!(
+        report.total(),
+        secs(3600) + millis(100),
+        "{}",
+        report.timeline()
+    );
     assert_eq!(report.exit_code(), 10);
 }
 
@@ -256,9 +291,13 @@ async fn a_signal_for_one_server_is_no_other_servers() {
         servers.push(TestServer::start(hello()).await);
     }
     let mut rest = servers.split_off(8);
-    rest.iter().for_each(|server| server.signal(Signal::Sigterm));
+    rest.iter()
+        .for_each(|server| server.signal(Signal::Sigterm));
     for server in rest.drain(..) {
-        assert_eq!(server.wait().await.cause(), Some(&Cause::Signal(Signal::Sigterm)));
+        assert_eq!(
+            server.wait().await.cause(),
+            Some(&Cause::Signal(Signal::Sigterm))
+        );
     }
     for server in servers {
         assert_eq!(server.get("/").await.status(), 200);
@@ -279,8 +318,14 @@ async fn signals_that_cannot_be_armed_fail_the_start() {
     }
     let server = hello().signal_source(Refused).stop_on([Signal::Sigterm]);
     let error = TestServer::try_start(server).await.unwrap_err();
-    assert!(matches!(error.reason(), StartReason::Signals(_)), "{error:?}");
-    assert!(error.to_string().contains("no more signals today"), "{error}");
+    assert!(
+        matches!(error.reason(), StartReason::Signals(_)),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("no more signals today"),
+        "{error}"
+    );
     assert_eq!(error.report().exit_code(), 69);
 }
 
@@ -292,9 +337,12 @@ async fn a_signal_before_the_start_is_carried_out_by_it() {
     handle.signal(Signal::Sigterm);
     let error = server.start().await.unwrap_err();
     assert!(matches!(error.reason(), StartReason::Stopped));
-    assert_eq!(error.report().cause(), Some(&Cause::Signal(Signal::Sigterm)));
+    assert_eq!(
+        error.report().cause(),
+        Some(&Cause::Signal(Signal::Sigterm))
+    );
     let first = events.next().await.unwrap();
-    let expected = lamplighter::Event::Signal {
+    let expected = ServerEventKind::Signal {
         signal: Signal::Sigterm,
         taken: SignalTaken::First,
     };

@@ -5,12 +5,12 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 
 use lamplighter::{
-    Addr, Cause, Check, Event, HookOutcome, Network, Phase, Plan, Server, ServerState, StartError,
-    StartReason, TcpNetwork,
+    Addr, Cause, Check, HookOutcome, Network, Phase, Plan, Server, ServerEventKind as Event,
+    ServerState, StartError, StartReason, TcpNetwork,
 };
 use lamplighter_harness::{Gate, Probe, Recorder, TestServer, within};
 
-use super::{Notes, hello, held, millis, panics, secs};
+use super::{Notes, held, hello, millis, panics, secs};
 
 /// An address that was free a moment ago, and what listens on it until it is dropped.
 fn taken() -> (TcpListener, SocketAddr) {
@@ -61,7 +61,9 @@ async fn a_start_that_failed_leaves_nothing_behind() {
     // The first address can be bound, the second cannot.
     let server = Server::new(axum::Router::new()).listen(free).listen(addr);
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let handle = server.handle();
     let captured = std::sync::Arc::new(());
     let held = std::sync::Arc::clone(&captured);
@@ -83,7 +85,10 @@ async fn a_start_that_failed_leaves_nothing_behind() {
     };
     assert_eq!(start, "start");
     assert!(last.starts_with("error start failed: "), "{record}");
-    assert!(matches!(record.events.last().unwrap().kind, Event::Error(_)), "{record}");
+    assert!(
+        matches!(record.events.last().unwrap().kind, Event::Error(_)),
+        "{record}"
+    );
     assert_eq!(record.count("stop"), 0);
 }
 
@@ -128,12 +133,17 @@ async fn a_check_that_is_red_hangs_or_panics_fails_the_start_in_time_and_is_name
         ("panics", "boom"),
     ] {
         let server = hello();
-        server.health().check(Check::new("green", || async { Ok::<(), String>(()) }));
+        server
+            .health()
+            .check(Check::new("green", || async { Ok::<(), String>(()) }));
         server.health().check(never_green(kind));
         let (handle, begun) = (server.handle(), tokio::time::Instant::now());
         let recorder = Recorder::attach(&server);
         let error = TestServer::try_start(server).await.unwrap_err();
-        assert!(matches!(error.reason(), StartReason::NotReady(_)), "{error:?}");
+        assert!(
+            matches!(error.reason(), StartReason::NotReady(_)),
+            "{error:?}"
+        );
         for word in [kind, why, "3s"] {
             assert!(error.to_string().contains(word), "{error}");
         }
@@ -149,13 +159,15 @@ async fn a_check_that_is_red_hangs_or_panics_fails_the_start_in_time_and_is_name
 async fn a_check_that_turns_green_lets_the_server_be_ready() {
     let server = hello();
     let begun = tokio::time::Instant::now();
-    server.health().check(Check::new("warm-up", move || async move {
-        if begun.elapsed() < secs(2) {
-            Err("not yet")
-        } else {
-            Ok(())
-        }
-    }));
+    server
+        .health()
+        .check(Check::new("warm-up", move || async move {
+            if begun.elapsed() < secs(2) {
+                Err("not yet")
+            } else {
+                Ok(())
+            }
+        }));
     let server = TestServer::start(server).await;
     assert!(begun.elapsed() >= secs(2) && begun.elapsed() < secs(3));
     assert!(server.stop().await.is_clean());
@@ -195,12 +207,21 @@ impl Network for Hangs {
 async fn a_start_that_hangs_is_over_after_its_timeout() {
     let gate = Gate::new();
     let notes = Notes::default();
-    let server = hello().network(Hangs(gate.clone())).plan(Plan::new().start_timeout(secs(7)));
+    let server = hello()
+        .network(Hangs(gate.clone()))
+        .plan(Plan::new().start_timeout(secs(7)));
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let begun = tokio::time::Instant::now();
-    let error = within("the end of the start", server.start()).await.unwrap_err();
-    assert!(matches!(error.reason(), StartReason::TimedOut(_)), "{error:?}");
+    let error = within("the end of the start", server.start())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error.reason(), StartReason::TimedOut(_)),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("7s"), "{error}");
     assert_eq!(begun.elapsed(), secs(7));
     assert_eq!((gate.arrived(), gate.waiting()), (1, 0));
@@ -219,11 +240,17 @@ async fn a_stop_during_the_start_gives_it_a_second_and_no_more() {
     let begun = tokio::time::Instant::now();
     let report = within("the end", handle.stop()).await;
     assert!(begun.elapsed() <= secs(1), "{:?}", begun.elapsed());
-    assert!(report.is_clean() && report.outcome().stopped_before_ready, "{report}");
+    assert!(
+        report.is_clean() && report.outcome().stopped_before_ready,
+        "{report}"
+    );
     let error: StartError = within("the start", start).await.unwrap().unwrap_err();
     assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
     assert!(error.report().is_same(&report));
-    recorder.finish().await.assert_announced(&["start", "stopping stop requested", "stop"]);
+    recorder
+        .finish()
+        .await
+        .assert_announced(&["start", "stopping stop requested", "stop"]);
 }
 
 #[tokio::test]
@@ -265,7 +292,9 @@ async fn dropping_the_start_stops_the_server_in_the_background() {
     let notes = Notes::default();
     let server = hello().network(Hangs(gate.clone()));
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let handle = server.handle();
     let start = tokio::spawn(server.start());
     gate.reached(1).await;
@@ -312,12 +341,20 @@ async fn on_start_may_stop_the_server() {
     let error = TestServer::try_start(server).await.unwrap_err();
     assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
     assert_eq!(error.report().exit_code(), 0);
-    recorder.finish().await.assert_announced(&["start", "stopping stop requested", "stop"]);
+    recorder
+        .finish()
+        .await
+        .assert_announced(&["start", "stopping stop requested", "stop"]);
 }
 
 #[test]
 fn a_server_made_on_one_runtime_runs_on_another() {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     let (first, second) = (runtime(), runtime());
     let server = first.block_on(async {
         let server = hello();

@@ -14,7 +14,7 @@ use lamplighter_harness::{Gate, Probe, Recorder, Seen, TestServer, within};
 use tokio::sync::oneshot;
 use tokio::time::advance;
 
-use super::{Notes, hello, held, millis, secs};
+use super::{Notes, held, hello, millis, secs};
 
 #[tokio::test]
 async fn a_stop_with_nothing_to_do_is_clean_and_the_port_is_free() {
@@ -54,7 +54,12 @@ async fn many_callers_get_the_same_report() {
         assert!(theirs.is_same(&report), "{theirs}");
     }
     // And whoever comes late.
-    for late in [handle.stop().await, handle.wait().await, handle.force().await, handle.report()] {
+    for late in [
+        handle.stop().await,
+        handle.wait().await,
+        handle.force().await,
+        handle.report(),
+    ] {
         assert!(late.is_same(&report), "{late}");
     }
     assert_eq!(handle.state(), ServerState::Stopped);
@@ -87,12 +92,17 @@ async fn a_server_can_be_stopped_without_ever_having_been_started() {
     let notes = Notes::default();
     let server = hello();
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let recorder = Recorder::attach(&server);
     let report = within("the end", server.stop()).await;
     assert!(report.is_complete() && report.is_clean(), "{report}");
     assert_eq!(notes.taken(), ["hook"]);
-    recorder.finish().await.assert_announced(&["stopping stop requested", "stop"]);
+    recorder
+        .finish()
+        .await
+        .assert_announced(&["stopping stop requested", "stop"]);
 }
 
 #[tokio::test]
@@ -100,7 +110,9 @@ async fn a_stop_before_the_start_is_carried_out_by_it() {
     let notes = Notes::default();
     let server = hello();
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let handle = server.handle();
     let stopping = handle.stop_because("changed my mind");
     assert_eq!(handle.state(), ServerState::Created);
@@ -118,7 +130,11 @@ async fn a_stop_before_the_start_is_carried_out_by_it() {
 async fn a_stop_before_run_is_carried_out_by_it() {
     let server = hello();
     drop(server.handle().stop());
-    let report = within("the end", server.signal_source(super::by_hand().1).run()).await;
+    let report = within(
+        "the end",
+        server.signal_source(lamplighter::signal_channel().1).run(),
+    )
+    .await;
     assert_eq!((report.exit_code(), report.is_complete()), (0, true));
 }
 
@@ -127,7 +143,9 @@ async fn a_server_that_is_dropped_unstarted_settles_its_hooks_as_not_started() {
     let notes = Notes::default();
     let server = hello();
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let handle = server.handle();
     drop(server);
     let report = within("the end", handle.wait()).await;
@@ -142,7 +160,10 @@ async fn a_server_that_is_dropped_unstarted_settles_its_hooks_as_not_started() {
 /// A server whose `/stop` asks for the stop that it is part of, and waits for it.
 fn suicidal() -> (Server, Notes) {
     let notes = Notes::default();
-    let (hand, told) = (Arc::new(std::sync::OnceLock::<ServerHandle>::new()), notes.clone());
+    let (hand, told) = (
+        Arc::new(std::sync::OnceLock::<ServerHandle>::new()),
+        notes.clone(),
+    );
     let known = Arc::clone(&hand);
     let handler = move || {
         let (known, told) = (Arc::clone(&known), told.clone());
@@ -199,7 +220,11 @@ async fn a_callback_may_ask_for_the_stop_again() {
     assert_eq!(report.cause(), Some(&Cause::Requested(None)));
     let record = recorder.finish().await;
     record.assert_announced(&["start", "ready", "stopping stop requested", "stop"]);
-    assert_eq!(record.count("stop again stop requested: me too"), 1, "{record}");
+    assert_eq!(
+        record.count("stop again stop requested: me too"),
+        1,
+        "{record}"
+    );
 }
 
 #[tokio::test]
@@ -239,7 +264,11 @@ async fn dropping_the_owner_stops_gracefully() {
 #[tokio::test]
 async fn dropping_handles_and_signals_and_events_stops_nothing() {
     let server = TestServer::start(hello()).await;
-    drop((server.handle().clone(), server.handle().shutdown_signal(), server.handle().events()));
+    drop((
+        server.handle().clone(),
+        server.handle().shutdown_signal(),
+        server.handle().events(),
+    ));
     assert_eq!(server.get("/").await.status(), 200);
     assert_eq!(server.handle().phase(), Phase::Running);
     assert!(server.stop().await.is_clean());
@@ -247,7 +276,12 @@ async fn dropping_handles_and_signals_and_events_stops_nothing() {
 
 #[test]
 fn dropping_the_runtime_wakes_whoever_waits_with_the_report_so_far() {
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
     let (theirs, ours) = (runtime(), runtime());
     let server = theirs.block_on(TestServer::start(hello()));
     let (addr, handle) = (server.addr(), server.handle().clone());
@@ -288,8 +322,17 @@ async fn a_request_in_flight_is_answered_and_its_connection_closed() {
     let report = within("the end", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
     let connections = report.connections();
-    assert_eq!((connections.accepted, connections.ended(ConnectionEnd::Graceful)), (1, 1));
-    assert_eq!((connections.tally.begun, connections.tally.answered), (1, 1));
+    assert_eq!(
+        (
+            connections.accepted,
+            connections.ended(ConnectionEnd::Graceful)
+        ),
+        (1, 1)
+    );
+    assert_eq!(
+        (connections.tally.begun, connections.tally.answered),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
@@ -301,7 +344,11 @@ async fn a_request_that_outlasts_the_drain_is_cut_and_named() {
     probe.request("/held").await.unwrap();
     gate.reached(1).await;
     let report = server.stop().await;
-    assert_eq!((report.exit_code(), report.outcome().cut), (10, 1), "{report}");
+    assert_eq!(
+        (report.exit_code(), report.outcome().cut),
+        (10, 1),
+        "{report}"
+    );
     assert_eq!(report.connections().cut.len(), 1);
     assert!(report.total() >= millis(200), "{report}");
     // A body that was cut never looks complete.
@@ -318,7 +365,12 @@ async fn an_idle_connection_is_closed_and_delays_nothing() {
     let report = server.stop().await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(probe.end().await, Seen::Fin);
-    assert_eq!(report.connections().ended(ConnectionEnd::Idle), 1, "{:?}", report.connections());
+    assert_eq!(
+        report.connections().ended(ConnectionEnd::Idle),
+        1,
+        "{:?}",
+        report.connections()
+    );
 }
 
 #[tokio::test]
@@ -326,7 +378,9 @@ async fn force_cuts_and_the_hooks_run() {
     let (gate, notes) = (Gate::new(), Notes::default());
     let server = held(&gate).plan(Plan::new().drain_timeout(secs(3600)));
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let server = TestServer::start(server).await;
     let mut probe = server.probe().await;
     probe.request("/held").await.unwrap();
@@ -336,7 +390,10 @@ async fn force_cuts_and_the_hooks_run() {
     within("the drain", handle.reached(Phase::Draining)).await;
     drop(handle.force());
     let report = within("the end", stopping).await;
-    assert_eq!((report.exit_code(), report.cause()), (10, Some(&Cause::Requested(None))));
+    assert_eq!(
+        (report.exit_code(), report.cause()),
+        (10, Some(&Cause::Requested(None)))
+    );
     assert_eq!(notes.taken(), ["hook"]);
     assert_eq!(probe.end().await, Seen::Rst);
     drop(server);
@@ -347,7 +404,9 @@ async fn a_drain_waits_without_a_deadline_and_the_hooks_wait_for_a_stop() {
     let (gate, notes) = (Gate::new(), Notes::default());
     let server = held(&gate);
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook") })
+        .unwrap();
     let server = TestServer::start(server).await;
     let mut probe = server.probe().await;
     probe.request("/held").await.unwrap();
@@ -363,7 +422,10 @@ async fn a_drain_waits_without_a_deadline_and_the_hooks_wait_for_a_stop() {
     assert_eq!(notes.taken(), Vec::<String>::new());
     let report = server.stop().await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!((notes.taken(), report.cause()), (vec!["hook".into()], Some(&Cause::Drain)));
+    assert_eq!(
+        (notes.taken(), report.cause()),
+        (vec!["hook".into()], Some(&Cause::Drain))
+    );
 }
 
 #[tokio::test]
@@ -386,7 +448,9 @@ async fn a_stop_that_keeps_waiting_waits_as_long_as_it_takes() {
     let gate = Gate::new();
     let server = hello().plan(Plan::new().on_deadline(OnDeadline::KeepWaiting));
     let inside = gate.clone();
-    server.worker("patient", move |_| async move { inside.pass().await }).unwrap();
+    server
+        .worker("patient", move |_| async move { inside.pass().await })
+        .unwrap();
     let server = TestServer::start(server).await;
     gate.reached(1).await;
     let handle = server.handle().clone();
@@ -403,16 +467,26 @@ async fn a_stop_that_keeps_waiting_waits_as_long_as_it_takes() {
 #[tokio::test(start_paused = true)]
 async fn the_parts_of_a_report_add_up() {
     let gate = Gate::new();
-    let plan = Plan::new().lame_duck(secs(2)).drain_timeout(secs(3)).hooks_timeout(secs(4));
+    let plan = Plan::new()
+        .lame_duck(secs(2))
+        .drain_timeout(secs(3))
+        .hooks_timeout(secs(4));
     let server = hello().plan(plan);
     let inside = gate.clone();
-    server.worker("deaf", move |_| async move { inside.pass().await }).unwrap();
-    server.hook(|| async { std::future::pending::<()>().await }).unwrap();
+    server
+        .worker("deaf", move |_| async move { inside.pass().await })
+        .unwrap();
+    server
+        .hook(|| async { std::future::pending::<()>().await })
+        .unwrap();
     let server = TestServer::start(server).await;
     gate.reached(1).await;
     let report = server.stop().await;
-    let phases: Vec<(Phase, std::time::Duration)> =
-        report.phases().iter().map(|phase| (phase.phase, phase.took)).collect();
+    let phases: Vec<(Phase, std::time::Duration)> = report
+        .phases()
+        .iter()
+        .map(|phase| (phase.phase, phase.took))
+        .collect();
     let expected = [
         (Phase::LameDuck, secs(2)),
         (Phase::Draining, secs(3)),
@@ -429,7 +503,9 @@ async fn reached_resolves_in_a_phase_and_past_it() {
     let gate = Gate::new();
     let server = hello();
     let inside = gate.clone();
-    server.hook(move || async move { inside.pass().await }).unwrap();
+    server
+        .hook(move || async move { inside.pass().await })
+        .unwrap();
     let server = TestServer::start(server).await;
     let handle = server.handle().clone();
     server.reached(Phase::Running).await;

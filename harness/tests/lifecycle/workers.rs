@@ -1,6 +1,6 @@
 //! Workers: background tasks that count as work in flight.
 
-use lamplighter::{Event, HookError, Phase, Plan, WorkerOutcome};
+use lamplighter::{HookError, Phase, Plan, ServerEventKind as Event, WorkerOutcome};
 use lamplighter_harness::{Gate, Recorder, TestServer, within};
 
 use super::{Notes, hello, millis, panics, secs};
@@ -23,7 +23,10 @@ async fn a_worker_starts_at_ready_and_is_told_to_finish() {
     assert!(report.is_clean(), "{report}");
     assert_eq!(notes.taken(), ["begins in running", "finishes in draining"]);
     let worker = report.workers().first().unwrap();
-    assert_eq!((worker.name.as_ref(), &worker.outcome), ("queue", &Some(WorkerOutcome::Ok)));
+    assert_eq!(
+        (worker.name.as_ref(), &worker.outcome),
+        ("queue", &Some(WorkerOutcome::Ok))
+    );
 }
 
 #[tokio::test]
@@ -39,7 +42,9 @@ async fn the_drain_waits_for_a_worker_and_hooks_wait_for_both() {
         })
         .unwrap();
     let told = notes.clone();
-    server.hook(move || async move { told.note("hook runs") }).unwrap();
+    server
+        .hook(move || async move { told.note("hook runs") })
+        .unwrap();
     let recorder = Recorder::attach(&server);
     let server = TestServer::start(server).await;
     gate.reached(1).await;
@@ -51,7 +56,11 @@ async fn the_drain_waits_for_a_worker_and_hooks_wait_for_both() {
     let report = within("the end", stopping).await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(notes.taken(), ["worker ends", "hook runs"]);
-    recorder.finish().await.assert_order(["worker bus ok", "phase force-closing", "hook hook#1 started"]);
+    recorder.finish().await.assert_order([
+        "worker bus ok",
+        "phase force-closing",
+        "hook hook#1 started",
+    ]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -59,14 +68,23 @@ async fn a_worker_that_does_not_listen_is_cut_at_the_deadline_and_named() {
     let gate = Gate::new();
     let server = hello().plan(Plan::new().drain_timeout(secs(5)));
     let inside = gate.clone();
-    server.worker("deaf", move |_| async move { inside.pass().await }).unwrap();
+    server
+        .worker("deaf", move |_| async move { inside.pass().await })
+        .unwrap();
     let server = TestServer::start(server).await;
     gate.reached(1).await;
     let report = server.stop().await;
-    assert_eq!((report.outcome().cut, report.exit_code()), (1, 10), "{report}");
+    assert_eq!(
+        (report.outcome().cut, report.exit_code()),
+        (1, 10),
+        "{report}"
+    );
     assert_eq!(report.total(), secs(5), "{}", report.timeline());
     let worker = report.workers().first().unwrap();
-    assert_eq!((worker.name.as_ref(), &worker.outcome), ("deaf", &Some(WorkerOutcome::Cut)));
+    assert_eq!(
+        (worker.name.as_ref(), &worker.outcome),
+        ("deaf", &Some(WorkerOutcome::Cut))
+    );
     // Its future is gone, not only forgotten.
     assert_eq!(gate.waiting(), 0);
 }
@@ -81,9 +99,17 @@ async fn a_worker_hears_draining_then_cancelled_then_is_cut() {
         .worker("listener", move |signal| async move {
             assert!(signal.remaining().is_none());
             signal.draining().await;
-            told.note(format!("draining {:?}, left {:?}", begun.elapsed(), signal.remaining()));
+            told.note(format!(
+                "draining {:?}, left {:?}",
+                begun.elapsed(),
+                signal.remaining()
+            ));
             signal.cancelled().await;
-            told.note(format!("cancelled {:?}, left {:?}", begun.elapsed(), signal.remaining()));
+            told.note(format!(
+                "cancelled {:?}, left {:?}",
+                begun.elapsed(),
+                signal.remaining()
+            ));
             std::future::pending::<()>().await;
         })
         .unwrap();
@@ -91,7 +117,10 @@ async fn a_worker_hears_draining_then_cancelled_then_is_cut() {
     let report = server.stop().await;
     assert_eq!(
         notes.taken(),
-        ["draining 0ns, left Some(10s)", "cancelled 9.9s, left Some(100ms)"]
+        [
+            "draining 0ns, left Some(10s)",
+            "cancelled 9.9s, left Some(100ms)"
+        ]
     );
     assert_eq!(report.total(), secs(10));
 }
@@ -127,7 +156,10 @@ async fn a_worker_registered_while_running_starts_at_once() {
     let gate = Gate::new();
     let server = TestServer::start(hello()).await;
     let inside = gate.clone();
-    server.handle().worker("late", move |_| async move { inside.pass().await }).unwrap();
+    server
+        .handle()
+        .worker("late", move |_| async move { inside.pass().await })
+        .unwrap();
     gate.reached(1).await;
     gate.open();
     assert!(server.stop().await.is_clean());
@@ -159,12 +191,19 @@ async fn a_worker_of_a_start_that_failed_is_never_started() {
     let notes = Notes::default();
     let server = hello().plan(Plan::new().start_timeout(secs(0)));
     let told = notes.clone();
-    server.worker("bus", move |_| async move { told.note("begun") }).unwrap();
+    server
+        .worker("bus", move |_| async move { told.note("begun") })
+        .unwrap();
     let recorder = Recorder::attach(&server);
     let error = TestServer::try_start(server).await.unwrap_err();
     assert_eq!(error.report().exit_code(), 78, "{error}");
     assert_eq!(notes.taken(), Vec::<String>::new());
     assert!(error.report().workers().is_empty());
     let record = recorder.finish().await;
-    assert!(!record.events.iter().any(|event| matches!(event.kind, Event::WorkerEnded { .. })));
+    assert!(
+        !record
+            .events
+            .iter()
+            .any(|event| matches!(event.kind, Event::WorkerEnded { .. }))
+    );
 }

@@ -15,7 +15,10 @@ async fn a_reader_that_leaves_after_the_first_line_does_not_change_the_exit_code
     process.signal(Signal::Sigterm);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
-    assert_in_order(&exit.stderr, &["database closed", "cache closed", "telemetry closed"]);
+    assert_in_order(
+        &exit.stderr,
+        &["database closed", "cache closed", "telemetry closed"],
+    );
 }
 
 #[tokio::test]
@@ -33,7 +36,9 @@ async fn a_standard_error_that_nobody_reads_does_not_change_the_exit_code() {
 
 #[tokio::test]
 async fn closed_standard_streams_do_not_change_the_exit_code() {
-    let process = quickstart().under(["sh", "-c", "exec \"$@\" 2>&-", "sh"]).start();
+    let process = quickstart()
+        .under(["sh", "-c", "exec \"$@\" 2>&-", "sh"])
+        .start();
     process.ready().await;
     process.signal(Signal::Sigterm);
     let exit = process.exit().await;
@@ -70,14 +75,24 @@ async fn sigterm_stops_a_server_that_is_process_1_of_its_namespace() {
         eprintln!("not tested: this machine gives no process a namespace of its own");
         return;
     }
-    let process = quickstart().under(NAMESPACE).under(["--kill-child"]).start();
+    let process = quickstart()
+        .under(NAMESPACE)
+        .under(["--kill-child"])
+        .start();
     process.ready().await;
     let inside = process.children();
     assert_eq!(inside.len(), 1, "{inside:?}");
     process.signal_other(inside[0], Signal::Sigterm);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
-    assert_in_order(&exit.stdout, &["stopping      SIGTERM", "hook          telemetry ok", "stop"]);
+    assert_in_order(
+        &exit.stdout,
+        &[
+            "stopping      SIGTERM",
+            "hook          telemetry ok",
+            "stop",
+        ],
+    );
 }
 
 #[tokio::test]

@@ -17,7 +17,10 @@ async fn refused(program: Program) -> Exit {
 /// The one line that tells a person what is wrong.
 fn said(exit: &Exit, words: &[&str]) {
     let says = |line: &&str| words.iter().all(|word| line.contains(word));
-    assert!(exit.stderr.lines().any(|line| says(&line)), "no line with {words:?}: {exit}");
+    assert!(
+        exit.stderr.lines().any(|line| says(&line)),
+        "no line with {words:?}: {exit}"
+    );
 }
 
 #[tokio::test]
@@ -28,7 +31,10 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     assert_eq!(exit.code, Some(69), "{exit}");
     said(&exit, &[&addr.to_string(), "in use"]);
     // The hooks of a start that failed run, too.
-    assert_in_order(&exit.stderr, &["database closed", "cache closed", "telemetry closed"]);
+    assert_in_order(
+        &exit.stderr,
+        &["database closed", "cache closed", "telemetry closed"],
+    );
     assert!(!exit.stdout.contains("stop\n"), "{exit}");
 }
 
@@ -73,7 +79,10 @@ async fn a_plan_that_does_not_add_up_is_refused_with_its_sum() {
 #[tokio::test]
 async fn a_port_below_1024_needs_a_privilege_and_the_message_says_so() {
     let first = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
-    let first: u16 = first.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(1024);
+    let first: u16 = first
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(1024);
     if first <= 80 {
         eprintln!("not tested: on this machine port 80 needs no privilege");
         return;

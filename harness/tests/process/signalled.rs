@@ -11,7 +11,11 @@ use super::{assert_in_order, quickstart, unruly};
 pub(super) async fn signal_until(process: &Process, signal: Signal, taken: &str) {
     for told in process.lines("event signal").len().. {
         process.signal(signal);
-        if process.nth_line("event signal", told + 1).await.contains(taken) {
+        if process
+            .nth_line("event signal", told + 1)
+            .await
+            .contains(taken)
+        {
             return;
         }
     }
@@ -33,13 +37,19 @@ async fn sigterm_lets_requests_finish_and_streams_say_goodbye() {
     stream.text("bye").await;
     assert_eq!(stream.end().await, Seen::Fin);
     let answer = sleeper.answer().await;
-    assert_eq!((answer.status(), answer.text()), (200, "slept 2000 ms\n".into()));
+    assert_eq!(
+        (answer.status(), answer.text()),
+        (200, "slept 2000 ms\n".into())
+    );
     assert!(answer.head.closes(), "{answer:?}");
     assert_eq!(sleeper.end().await, Seen::Fin);
 
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
-    assert_in_order(&exit.stderr, &["database closed", "cache closed", "telemetry closed"]);
+    assert_in_order(
+        &exit.stderr,
+        &["database closed", "cache closed", "telemetry closed"],
+    );
     assert_in_order(
         &exit.stdout,
         &[
@@ -75,14 +85,28 @@ async fn a_second_sigterm_while_draining_cuts_and_the_hooks_run() {
     assert_eq!(probe.end().await, Seen::Rst);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(10), "{exit}");
-    let events = ["event cancelled", "event phase force-closing", "event hook database ok", "event stop"];
+    let events = [
+        "event cancelled",
+        "event phase force-closing",
+        "event hook database ok",
+        "event stop",
+    ];
     assert_in_order(&exit.stdout, &events);
     assert!(exit.stdout.contains("hook database runs"), "{exit}");
 }
 
 #[tokio::test]
 async fn a_third_sigterm_abandons_a_hook_that_hangs() {
-    let args = ["--hooks", "60000", "--hook", "database=hang", "--hook", "cache=ok", "--after", "database"];
+    let args = [
+        "--hooks",
+        "60000",
+        "--hook",
+        "database=hang",
+        "--hook",
+        "cache=ok",
+        "--after",
+        "database",
+    ];
     let process = unruly(args).start();
     process.ready().await;
 
@@ -94,7 +118,10 @@ async fn a_third_sigterm_abandons_a_hook_that_hangs() {
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(12), "{exit}");
     assert!(!exit.stdout.contains("hook cache runs"), "{exit}");
-    assert_in_order(&exit.stdout, &["event hook database abandoned", "event stop"]);
+    assert_in_order(
+        &exit.stdout,
+        &["event hook database abandoned", "event stop"],
+    );
 }
 
 #[tokio::test]
@@ -111,8 +138,18 @@ async fn sigterm_during_the_start_ends_it_cleanly() {
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
     assert!(!exit.stdout.contains("ready on"), "{exit}");
-    assert_in_order(&exit.stderr, &["database closed", "cache closed", "telemetry closed"]);
-    assert_in_order(&exit.stdout, &["stopping      SIGTERM", "hook          telemetry ok", "stop"]);
+    assert_in_order(
+        &exit.stderr,
+        &["database closed", "cache closed", "telemetry closed"],
+    );
+    assert_in_order(
+        &exit.stdout,
+        &[
+            "stopping      SIGTERM",
+            "hook          telemetry ok",
+            "stop",
+        ],
+    );
 }
 
 #[tokio::test]
@@ -160,7 +197,10 @@ async fn sighup_stops_a_server_that_nothing_told_to_reload() {
     process.signal(Signal::Sighup);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
-    assert_in_order(&exit.stdout, &["stopping      SIGHUP", "hook          telemetry ok", "stop"]);
+    assert_in_order(
+        &exit.stdout,
+        &["stopping      SIGHUP", "hook          telemetry ok", "stop"],
+    );
 }
 
 #[tokio::test]
@@ -219,7 +259,11 @@ async fn each_server_of_a_process_gets_the_signal() {
     process.signal(Signal::Sigterm);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
-    for line in ["event signal SIGTERM (first)", "hook database runs", "event stop\n"] {
+    for line in [
+        "event signal SIGTERM (first)",
+        "hook database runs",
+        "event stop\n",
+    ] {
         assert_eq!(exit.stdout.matches(line).count(), 12, "{line}: {exit}");
     }
 }

@@ -55,7 +55,9 @@ async fn handlers_that_block_every_thread_do_not_hold_the_process() {
 #[tokio::test]
 async fn three_signals_end_a_process_with_every_thread_blocked_before_its_budget() {
     // A budget of hours: only the third signal ends this within the patience of the test.
-    let process = unruly(["--drain", "36000000"]).env("TOKIO_WORKER_THREADS", 2).start();
+    let process = unruly(["--drain", "36000000"])
+        .env("TOKIO_WORKER_THREADS", 2)
+        .start();
     let _probe = block_every_worker(&process).await.unwrap();
     for taken in ["(first)", "(second)", "(third)"] {
         signal_until(&process, Signal::Sigterm, taken).await;
@@ -66,14 +68,25 @@ async fn three_signals_end_a_process_with_every_thread_blocked_before_its_budget
 
 #[tokio::test]
 async fn a_hook_that_hangs_is_timed_out_and_its_dependents_run() {
-    let process = short(&["--hook", "database=hang", "--hook", "cache=ok", "--after", "database"]);
+    let process = short(&[
+        "--hook",
+        "database=hang",
+        "--hook",
+        "cache=ok",
+        "--after",
+        "database",
+    ]);
     process.ready().await;
     process.signal(Signal::Sigterm);
     let exit = process.exit_within(BUDGET + PATIENCE).await;
     assert_eq!(exit.code, Some(11), "{exit}");
     assert_in_order(
         &exit.stdout,
-        &["event hook database timed out", "event hook cache ok", "event stop"],
+        &[
+            "event hook database timed out",
+            "event hook cache ok",
+            "event stop",
+        ],
     );
 }
 
@@ -89,7 +102,9 @@ async fn a_hook_that_blocks_its_thread_does_not_hold_the_process() {
 
 #[tokio::test]
 async fn hooks_that_block_every_thread_do_not_hold_the_process() {
-    let process = short(&["--hook", "a=block", "--hook", "b=block", "--hook", "c=block"]);
+    let process = short(&[
+        "--hook", "a=block", "--hook", "b=block", "--hook", "c=block",
+    ]);
     process.ready().await;
     process.signal(Signal::Sigterm);
     let exit = process.exit_within(BUDGET + PATIENCE).await;
@@ -98,14 +113,25 @@ async fn hooks_that_block_every_thread_do_not_hold_the_process() {
 
 #[tokio::test]
 async fn a_blocking_hook_without_end_is_named_and_left() {
-    let process = short(&["--hook", "database=thread-hang", "--hook", "cache=thread-ok", "--after", "database"]);
+    let process = short(&[
+        "--hook",
+        "database=thread-hang",
+        "--hook",
+        "cache=thread-ok",
+        "--after",
+        "database",
+    ]);
     process.ready().await;
     process.signal(Signal::Sigterm);
     let exit = process.exit_within(BUDGET + PATIENCE).await;
     assert_eq!(exit.code, Some(11), "{exit}");
     assert_in_order(
         &exit.stdout,
-        &["event hook database timed out", "event hook cache ok", "event stop"],
+        &[
+            "event hook database timed out",
+            "event hook cache ok",
+            "event stop",
+        ],
     );
 }
 
@@ -142,18 +168,35 @@ async fn callbacks_that_panic_change_nothing_but_the_report() {
     process.signal(Signal::Sigterm);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
-    assert_in_order(&exit.stdout, &["event ready", "event stopping SIGTERM", "event hook database ok", "event stop"]);
+    assert_in_order(
+        &exit.stdout,
+        &[
+            "event ready",
+            "event stopping SIGTERM",
+            "event hook database ok",
+            "event stop",
+        ],
+    );
 }
 
 #[tokio::test]
 async fn hooks_that_fail_or_panic_make_the_exit_code_11() {
     for kind in ["fail", "panic"] {
         let hook = format!("database={kind}");
-        let process = unruly(["--hook", &hook, "--hook", "cache=ok", "--after", "database"]).start();
+        let process =
+            unruly(["--hook", &hook, "--hook", "cache=ok", "--after", "database"]).start();
         process.ready().await;
         process.signal(Signal::Sigterm);
         let exit = process.exit().await;
         assert_eq!(exit.code, Some(11), "{exit}");
-        assert_in_order(&exit.stdout, &["event hook database", "event hook cache ok", "event error", "event stop"]);
+        assert_in_order(
+            &exit.stdout,
+            &[
+                "event hook database",
+                "event hook cache ok",
+                "event error",
+                "event stop",
+            ],
+        );
     }
 }
