@@ -465,6 +465,14 @@ impl Machine {
     ///
     /// A `now` before an earlier one counts as that earlier one.
     pub fn handle(&mut self, now: Instant, input: Input) {
+        if self.sealing
+            && let Input::Announced { announcement, .. } = &input
+            && matches!(announcement, Announcement::Error(_))
+        {
+            // The end waits for these callbacks and for nothing else: they are back, however long
+            // they took, and whether one of them panicked belongs into the report.
+            self.timers.disarm(Timer::Dispose);
+        }
         self.advance(now);
         match input {
             Input::Start => self.on_start(),
