@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::timers::{Timer, Timers};
-use crate::effect::{Announcement, Effect};
+use crate::effect::{Announcement, Effect, Readiness};
 use crate::error::HookError;
 use crate::event::{Event, WorkerOutcome};
 use crate::failure::Failure;
@@ -259,6 +259,20 @@ impl Machine {
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
         self.stop.as_ref().map(|stop| &stop.cause)
+    }
+
+    /// What health questions are to be answered with: ready from Ready to the cause of a stop, not a
+    /// step longer.
+    ///
+    /// `Effect::SetReadiness` comes with every change of it; a caller that answers in between has
+    /// the answer here.
+    #[must_use]
+    pub const fn readiness(&self) -> Readiness {
+        if matches!(self.phase, Phase::Running) {
+            Readiness::Ready
+        } else {
+            Readiness::NotReady
+        }
     }
 
     /// Whether a drain without deadline has run out of work, or the stop is past its drain.

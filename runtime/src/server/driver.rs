@@ -111,7 +111,7 @@ impl Driver {
                     start.abort();
                 }
             }
-            Effect::SetReadiness(readiness) => self.life.health.set(readiness),
+            Effect::SetReadiness(readiness) => self.life.set_readiness(readiness),
             Effect::StartWorker(worker) => self.start_worker(worker),
             Effect::Direct(directive) => {
                 if directive == Directive::Force {

@@ -6,8 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use lamplighter_lifecycle::{
-    Effect, HookError, HookId, Input, Instant, Machine, Phase, Plan, ServerState, StartFailure,
-    Timeline, WorkerId,
+    Effect, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness, ServerState,
+    StartFailure, Timeline, WorkerId,
 };
 use tokio::sync::{Notify, watch};
 
@@ -113,6 +113,11 @@ impl Life {
         let now = self.clock.now();
         let result = change(&mut inner.machine, now);
         inner.tell();
+        // Off in the step of the cause, not when the driver gets round to it: whoever has called
+        // `stop()` finds the server not ready.
+        if inner.machine.readiness() == Readiness::NotReady {
+            self.health.set(Readiness::NotReady);
+        }
         let phase = inner.machine.phase();
         let drained = inner.machine.is_drained();
         let progress = Progress { phase, drained };
@@ -146,6 +151,14 @@ impl Life {
     pub(crate) fn set_watch(&self, guard: WatchGuard) {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         *watch = Some(guard);
+    }
+
+    /// Answers health questions so from now on, unless the core has thought better of it since.
+    pub(crate) fn set_readiness(&self, readiness: Readiness) {
+        let inner = self.lock();
+        if inner.machine.readiness() == readiness {
+            self.health.set(readiness);
+        }
     }
 
     /// Does what is due by now.
