@@ -46,7 +46,7 @@ mod verb;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accept::Queue;
+pub(crate) use accept::{Newcomers, Queue};
 pub use health::{Check, Health};
 pub use limits::Limits;
 #[cfg(feature = "axum")]
@@ -149,8 +149,8 @@ impl Transport {
     }
 
     /// Begins to accept from `listener`, in a task of its own.
-    pub(crate) fn accept(&self, id: ListenerId, listener: AnyListener) {
-        accept::spawn(&self.inner, id, listener);
+    pub(crate) fn accept(&self, id: ListenerId, listener: AnyListener, newcomers: Newcomers) {
+        accept::spawn(&self.inner, id, listener, newcomers);
     }
 
     /// Passes on how far a stop has come: first to the shutdown signal, then to every connection.

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::error::StartReason;
 use super::life::{Bound, Life};
 use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork};
-use crate::transport::{Sink, Transport};
+use crate::transport::{Newcomers, Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short
 /// against any start worth waiting for, long against the cost of a round.
@@ -118,8 +118,14 @@ impl Start {
             .collect();
         self.life.addrs.get_or_init(|| addrs);
         for (number, listener) in (0..).zip(open) {
+            let newcomers = if listener.refuses_new_at_stop() {
+                Newcomers::Refuse
+            } else {
+                Newcomers::Queue
+            };
+            let id = ListenerId::new(number);
             self.transport
-                .accept(ListenerId::new(number), listener.into_listener());
+                .accept(id, listener.into_listener(), newcomers);
         }
         self.life.input(Input::Bound);
     }

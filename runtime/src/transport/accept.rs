@@ -44,12 +44,30 @@ impl Listeners {
     }
 }
 
-pub(super) fn spawn(inner: &Arc<Inner>, id: ListenerId, listener: AnyListener) {
+/// What becomes of clients that come when the listener is about to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Newcomers {
+    /// They queue, and are accepted as far as the queue runs dry in its time.
+    Queue,
+    /// Their first packet is dropped, so that dry means dry.
+    Refuse,
+}
+
+pub(super) fn spawn(
+    inner: &Arc<Inner>,
+    id: ListenerId,
+    listener: AnyListener,
+    newcomers: Newcomers,
+) {
     lock(&inner.listeners).open += 1;
     let open = Open(Arc::clone(inner));
     let closing = inner.close.subscribe();
     let name = TaskName::numbered("accept", u64::from(id.number()));
-    drop(inner.tasks.spawn(name, accept(open, listener, closing)));
+    drop(
+        inner
+            .tasks
+            .spawn(name, accept(open, listener, newcomers, closing)),
+    );
 }
 
 pub(super) fn close(inner: &Inner, queue: Queue) {
@@ -85,6 +103,7 @@ impl Drop for Open {
 async fn accept(
     open: Open,
     mut listener: AnyListener,
+    newcomers: Newcomers,
     mut closing: watch::Receiver<Option<Queue>>,
 ) {
     let inner = &open.0;
@@ -131,11 +150,28 @@ async fn accept(
         }
     };
     if queue == Queue::Drain {
+        if newcomers == Newcomers::Refuse {
+            refuse_new(inner, &mut listener).await;
+        }
         accept_queued(inner, &mut spare, &mut listener);
     }
     // Closed before it is reported.
     drop(listener);
     drop(open);
+}
+
+/// Lets no new connection begin, and those that have begun come into the queue.
+async fn refuse_new(inner: &Inner, listener: &mut AnyListener) {
+    match listener.refuse_new() {
+        Ok(settles) => {
+            let settled = inner.sink.now() + settles;
+            inner.clock.sleep_until(settled).await;
+        }
+        // Without it the queue is emptied as far as it runs dry, as for every other listener.
+        Err(error) => {
+            tracing::warn!(target: "lamplighter::transport", %error, "cannot refuse new connections");
+        }
+    }
 }
 
 /// Turns one waiting client away, so that it tries elsewhere instead of waiting for descriptors.

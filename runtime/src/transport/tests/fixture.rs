@@ -26,8 +26,8 @@ use crate::os::clock::Clock;
 use crate::os::listener::{Addr, AnyListener, Listener};
 use crate::os::tasks::Tasks;
 use crate::transport::{
-    Application, Limits, Queue, ServerKey, Setup, ShutdownController, ShutdownSignal, Sink,
-    Transport,
+    Application, Limits, Newcomers, Queue, ServerKey, Setup, ShutdownController, ShutdownSignal,
+    Sink, Transport,
 };
 
 /// How a connection is in the books when it is closed.
@@ -170,9 +170,11 @@ impl Fixture {
         let mut fixture = Self::without_listener(app, limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         fixture.addr = Some(listener.local_addr().unwrap());
-        fixture
-            .transport
-            .accept(ListenerId::new(0), AnyListener::new(listener));
+        fixture.transport.accept(
+            ListenerId::new(0),
+            AnyListener::new(listener),
+            Newcomers::Queue,
+        );
         fixture
     }
 
@@ -206,7 +208,7 @@ impl Fixture {
         });
         let (dial, dialled) = mpsc::unbounded_channel();
         let memory = AnyListener::new(Memory(dialled));
-        transport.accept(ListenerId::new(1), memory);
+        transport.accept(ListenerId::new(1), memory, Newcomers::Queue);
         Self {
             transport,
             tasks,

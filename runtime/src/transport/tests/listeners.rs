@@ -12,7 +12,7 @@ use tokio::io::DuplexStream;
 
 use super::fixture::{Fixture, soon};
 use crate::os::listener::{Addr, AnyListener, Listener};
-use crate::transport::{Limits, Queue};
+use crate::transport::{Limits, Newcomers, Queue};
 
 /// A listener that has nothing but these errors.
 struct Broken(VecDeque<io::Error>);
@@ -39,9 +39,11 @@ fn app() -> Router {
 fn with(errors: impl IntoIterator<Item = Errno>) -> Fixture {
     let fixture = Fixture::without_listener(app(), Limits::default());
     let errors = errors.into_iter().map(io::Error::from).collect();
-    fixture
-        .transport
-        .accept(ListenerId::new(2), AnyListener::new(Broken(errors)));
+    fixture.transport.accept(
+        ListenerId::new(2),
+        AnyListener::new(Broken(errors)),
+        Newcomers::Queue,
+    );
     fixture
 }
 
