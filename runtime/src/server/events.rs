@@ -51,12 +51,17 @@ impl futures_core::Stream for Events {
 #[derive(Debug, Default)]
 pub(crate) struct Subscribers {
     senders: Vec<mpsc::UnboundedSender<ServerEvent>>,
+    /// Nothing will be told any more.
+    over: bool,
 }
 
 impl Subscribers {
+    /// From now on; over at once if everything has been told.
     pub(crate) fn subscribe(&mut self) -> Events {
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.senders.push(sender);
+        if !self.over {
+            self.senders.push(sender);
+        }
         Events { receiver }
     }
 
@@ -72,8 +77,9 @@ impl Subscribers {
         });
     }
 
-    /// Ends every subscription.
+    /// Ends every subscription, those to come included.
     pub(crate) fn end(&mut self) {
+        self.over = true;
         self.senders.clear();
     }
 }

@@ -75,17 +75,22 @@ impl ServerHandle {
     }
 
     /// Begins to drain, now: no new connections, work in flight finishes, without a deadline.
-    /// Resolves when no work is left. The hooks wait for a stop or a signal.
+    /// Resolves when no work is left; from within the server's own requests and workers, which
+    /// cannot wait for their own end, as soon as the drain has begun. The hooks wait for a stop or a
+    /// signal.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; the drain goes on.
     pub fn drain(&self) -> impl Future<Output = ()> + Send + 'static {
         self.life.input(Input::Drain);
-        let mut progress = self.life.progress();
+        let life = Arc::clone(&self.life);
         async move {
-            // An error means that the server is gone altogether: nothing is left to drain.
-            drop(progress.wait_for(|progress| progress.drained).await);
+            if current_server().as_ref() == Some(&life.key) {
+                return life.stop_begun().await;
+            }
+            // An error would mean that the life is gone, and it is held here.
+            drop(life.progress().wait_for(|progress| progress.drained).await);
         }
     }
 
@@ -103,7 +108,7 @@ impl ServerHandle {
     /// Dropping the future loses nothing.
     pub async fn reached(&self, phase: Phase) {
         let mut progress = self.life.progress();
-        // An error means that the server is gone altogether, and past every phase.
+        // An error would mean that the life is gone, and it is held here.
         drop(progress.wait_for(|progress| progress.phase >= phase).await);
     }
 

@@ -58,6 +58,14 @@ pub(crate) struct Progress {
     pub(crate) drained: bool,
 }
 
+impl Progress {
+    /// Nothing more will come, also where the runtime was dropped in the middle of a life.
+    const OVER: Self = Self {
+        phase: Phase::Stopped,
+        drained: true,
+    };
+}
+
 struct Inner {
     machine: Machine,
     timeline: Timeline,
@@ -120,7 +128,11 @@ impl Life {
         }
         let phase = inner.machine.phase();
         let drained = inner.machine.is_drained();
-        let progress = Progress { phase, drained };
+        let progress = if self.is_finished() {
+            Progress::OVER
+        } else {
+            Progress { phase, drained }
+        };
         self.progress.send_if_modified(|known| {
             let news = *known != progress;
             *known = progress;
@@ -238,9 +250,6 @@ impl Life {
 
     pub(crate) fn subscribe(&self) -> Events {
         let mut inner = self.lock();
-        if inner.machine.phase() == Phase::Stopped {
-            return Subscribers::default().subscribe();
-        }
         inner.machine.observe_connections(true);
         inner.subscribers.subscribe()
     }
@@ -312,6 +321,7 @@ impl Life {
             known.get_or_insert(report);
             news
         });
+        self.progress.send_replace(Progress::OVER);
         let watch = self
             .watch
             .lock()
