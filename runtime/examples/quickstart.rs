@@ -103,6 +103,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_max_level(level.parse::<tracing::Level>()?)
         .with_writer(std::io::stderr)
+        // Where would it be told? Its reader may be gone, and a log line is no reason to fail.
+        .log_internal_errors(false)
         .init();
     let server = server(&variables)?;
     Ok(lamplighter::block_on(server.run()).report())
