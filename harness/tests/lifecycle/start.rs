@@ -109,7 +109,7 @@ async fn a_plan_that_does_not_hold_is_refused_with_its_numbers() {
     assert!(server.check().is_err());
     let error = TestServer::try_start(server).await.unwrap_err();
     assert!(matches!(error.reason(), StartReason::Plan(_)), "{error:?}");
-    assert!(error.to_string().contains("20s"), "{error}");
+    assert!(error.to_string().contains("lame_duck 20 s"), "{error}");
     assert_eq!(error.report().exit_code(), 78);
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::routing::get;
+use futures_util::FutureExt;
 use lamplighter::{
     Cause, ConnectionEnd, HookOutcome, OnDeadline, Phase, Plan, Server, ServerHandle, ServerState,
     StartReason,
@@ -228,6 +229,47 @@ async fn a_callback_may_ask_for_the_stop_again() {
 }
 
 #[tokio::test]
+async fn a_handler_that_waits_for_the_drain_it_asked_for_does_not_wait_for_itself() {
+    let hand = Arc::new(std::sync::OnceLock::<ServerHandle>::new());
+    let known = Arc::clone(&hand);
+    let handler = move || {
+        let known = Arc::clone(&known);
+        async move {
+            match known.get() {
+                Some(handle) => handle.drain().await,
+                None => std::future::pending().await,
+            }
+            "draining"
+        }
+    };
+    let server = Server::new(Router::new().route("/drain", get(handler))).listen("127.0.0.1:0");
+    hand.set(server.handle()).unwrap();
+    let server = TestServer::start(server).await;
+    let answer = server.get("/drain").await;
+    assert_eq!(answer.text(), "draining");
+    assert!(answer.head.closes(), "{answer:?}");
+    within("the drain", server.handle().drain()).await;
+    assert_eq!(server.handle().phase(), Phase::Draining);
+    assert!(server.stop().await.is_clean());
+}
+
+#[tokio::test]
+async fn a_callback_that_waits_for_the_stop_it_is_told_of_gets_the_report_so_far() {
+    let notes = Notes::default();
+    let server = hello();
+    let (handle, told) = (server.handle(), notes.clone());
+    server.on_stopping(move |_| {
+        let report = handle.stop().now_or_never();
+        told.note(format!(
+            "complete: {:?}",
+            report.map(|report| report.is_complete())
+        ));
+    });
+    assert!(TestServer::start(server).await.stop().await.is_clean());
+    assert_eq!(notes.taken(), ["complete: Some(false)"]);
+}
+
+#[tokio::test]
 async fn another_servers_handler_waits_for_the_whole_stop() {
     let other = TestServer::start(hello()).await;
     let handle = other.handle().clone();
@@ -301,6 +343,32 @@ fn dropping_the_runtime_wakes_whoever_waits_with_the_report_so_far() {
     let report = waiting.join().unwrap();
     assert!(!report.is_complete(), "{report}");
     drop(TcpListener::bind(addr).unwrap());
+    assert!(!handle.health().is_ready());
+    drop(server);
+}
+
+#[test]
+fn nothing_that_is_awaited_outlives_a_runtime_that_was_dropped() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let (theirs, ours) = (runtime(), runtime());
+    let server = theirs.block_on(TestServer::start(hello()));
+    let handle = server.handle().clone();
+    let mut events = handle.events();
+    drop(theirs);
+    ours.block_on(async {
+        while within("the end of events", events.next()).await.is_some() {}
+        assert_eq!(within("no events", handle.events().next()).await, None);
+        within("a phase that never comes", handle.reached(Phase::Stopped)).await;
+        within("a drain that never comes", handle.drain()).await;
+        let report = within("a stop that nobody carries out", handle.stop()).await;
+        assert!(!report.is_complete(), "{report}");
+        assert!(report.is_same(&handle.wait().await));
+    });
     drop(server);
 }
 

@@ -49,7 +49,7 @@ async fn handlers_that_block_every_thread_do_not_hold_the_process() {
     assert_eq!(exit.code, Some(12), "{exit}");
     // Who was left is told by the partial report.
     assert_in_order(&exit.stderr, &["SIGTERM"]);
-    assert!(!exit.stdout.contains("event stop"), "{exit}");
+    assert!(!exit.stdout.contains("event stop\n"), "{exit}");
 }
 
 #[tokio::test]
