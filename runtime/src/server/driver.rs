@@ -119,6 +119,12 @@ impl Driver {
                     self.transport.forced();
                 }
                 self.transport.direct(&directive);
+                if matches!(
+                    directive,
+                    Directive::LameDuck { .. } | Directive::Drain { .. }
+                ) {
+                    self.life.set_told();
+                }
             }
             Effect::CloseListeners => self.transport.close_listeners(Queue::Drain),
             Effect::DropListeners => self.transport.close_listeners(Queue::Leave),
@@ -148,7 +154,7 @@ impl Driver {
 
     fn announce(&self, announcement: Announcement) {
         let life = &self.life;
-        let panics = scope_sync(&self.scope(), || match &announcement {
+        let run = || match &announcement {
             Announcement::Start => life.callbacks.start.run(|callback| callback()),
             Announcement::Ready => {
                 let addrs = life.addrs.get().cloned().unwrap_or_default();
@@ -172,7 +178,8 @@ impl Driver {
                 let report = life.report();
                 life.callbacks.stop.run(|callback| callback(&report))
             }
-        });
+        };
+        let panics = life.announcing(|| scope_sync(&self.scope(), run));
         for message in &panics {
             tracing::error!(
                 target: "lamplighter::lifecycle",

@@ -210,8 +210,8 @@ impl ServerHandle {
 /// A stop that has begun. Resolves with its report; dropping it changes nothing.
 ///
 /// Awaited from within the server's own hooks, callbacks, workers or requests, where it would wait
-/// for itself, it resolves as soon as the stop has begun, with the report so far:
-/// [`Report::is_complete`] is `false` then.
+/// for itself, it resolves as soon as the stop has begun and connections and workers know of it,
+/// with the report so far: [`Report::is_complete`] is `false` then.
 #[must_use = "the stop goes on without it; `drop` it, or await it to know how the stop ended"]
 pub struct Stopping {
     future: Pin<Box<dyn Future<Output = Report> + Send>>,
@@ -223,9 +223,7 @@ impl Stopping {
         Self {
             future: Box::pin(async move {
                 if current_server().as_ref() == Some(&life.key) {
-                    let mut progress = life.progress();
-                    let stopping = progress.wait_for(|now| now.phase >= Phase::LameDuck).await;
-                    drop(stopping);
+                    life.stop_begun().await;
                     return life.report();
                 }
                 let mut finished = life.finished();

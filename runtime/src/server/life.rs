@@ -4,6 +4,7 @@
 //! runs under the lock. **Invariant:** no decision about the life is taken here.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::ThreadId;
 
 use lamplighter_lifecycle::{
     Effect, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness, ServerState,
@@ -41,6 +42,10 @@ pub(crate) struct Life {
     progress: watch::Sender<Progress>,
     /// Whether every `on_ready` callback has run.
     ready: watch::Sender<bool>,
+    /// Whether connections and workers have been told of the stop.
+    told: watch::Sender<bool>,
+    /// The thread that runs callbacks at the moment.
+    announcing: Mutex<Option<ThreadId>>,
     finished: watch::Sender<Option<Report>>,
 }
 
@@ -103,6 +108,8 @@ impl Life {
             reason: OnceLock::new(),
             progress: watch::Sender::new(progress),
             ready: watch::Sender::new(false),
+            told: watch::Sender::new(false),
+            announcing: Mutex::new(None),
             finished: watch::Sender::new(None),
         })
     }
@@ -276,6 +283,43 @@ impl Life {
         self.ready.send_replace(true);
     }
 
+    /// Connections and workers have been told of the stop.
+    pub(crate) fn set_told(&self) {
+        self.told.send_replace(true);
+    }
+
+    /// Runs callbacks.
+    pub(crate) fn announcing<T>(&self, call: impl FnOnce() -> T) -> T {
+        let set = |thread| {
+            *self
+                .announcing
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = thread;
+        };
+        set(Some(std::thread::current().id()));
+        // Callbacks that panic are caught one by one.
+        let result = call();
+        set(None);
+        result
+    }
+
+    /// Resolves once a stop has begun, and whoever works has been told of it: an answer given after
+    /// that announces the close of its connection.
+    pub(crate) async fn stop_begun(&self) {
+        let here = Some(std::thread::current().id());
+        let announcing = *self
+            .announcing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if announcing == here {
+            // A callback, which holds up everybody who is to be told.
+            let mut progress = self.progress();
+            drop(progress.wait_for(|now| now.phase >= Phase::LameDuck).await);
+        } else {
+            drop(self.told.subscribe().wait_for(|told| *told).await);
+        }
+    }
+
     /// Why the start failed, once it has.
     pub(crate) fn start_error(&self) -> StartError {
         let report = self.report();
@@ -315,7 +359,9 @@ impl Life {
         let transport = self.transport().take();
         drop((hooks, workers, transport));
         self.callbacks.clear();
+        self.health.set(Readiness::NotReady);
         self.health.clear();
+        self.set_told();
         self.finished.send_if_modified(|known| {
             let news = known.is_none();
             known.get_or_insert(report);
