@@ -1,5 +1,9 @@
 //! The smallest server: two routes, `PORT` and `LAME_DUCK_MS` from the environment.
 #![expect(clippy::print_stdout, reason = "it says where it is ready")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program is free to use tokio's clock"
+)]
 
 use std::time::Duration;
 

@@ -8,6 +8,10 @@
 //! | `GRACEFUL_SHUTDOWN_TIMEOUT_MS` | how long requests may take to finish | what the rest leaves |
 //! | `GRACE_PERIOD_MS` | the whole time from the signal to the end | 30000 |
 //! | `START_DELAY_MS` | a readiness check stays red that long | 0 |
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program is free to use tokio's clock"
+)]
 
 use std::convert::Infallible;
 use std::error::Error;
