@@ -7,7 +7,7 @@
 //! | `--callback NAME` | this callback panics: `start`, `ready`, `stopping`, `stop`, `error` |
 //! | `--check KIND` | a readiness check: `red`, `hang`, `panic`, `block` |
 //! | `--worker KIND` | a worker: `drains`, `hang`, `block` |
-//! | `--lame-duck MS`, `--drain MS`, `--hooks MS`, `--margin MS` | the plan |
+//! | `--drain MS`, `--hooks MS`, `--margin MS`, `--ready MS` | the plan |
 //! | `--servers N` | so many servers in this process |
 //!
 //! `hang` waits for ever and can be aborted; `block` blocks its thread for ever. Asked for `/block`
@@ -65,10 +65,10 @@ impl Wishes {
                 "--callback" => wishes.callbacks.push(value),
                 "--check" => wishes.checks.push(value),
                 "--worker" => wishes.workers.push(value),
-                "--lame-duck" => wishes.plan = plan.lame_duck(time()?),
                 "--drain" => wishes.plan = plan.drain_timeout(time()?),
                 "--hooks" => wishes.plan = plan.hooks_timeout(time()?),
                 "--margin" => wishes.plan = plan.margin(time()?),
+                "--ready" => wishes.plan = plan.ready_timeout(time()?),
                 "--servers" => wishes.servers = usize::try_from(number()?).unwrap_or(usize::MAX),
                 _ => return Err(format!("what is {name}?")),
             }

@@ -21,10 +21,10 @@ impl Network for Ephemeral {
     type Listener = <TcpNetwork as Network>::Listener;
 
     fn bind(&self, addr: &Addr) -> impl Future<Output = io::Result<Self::Listener>> + Send {
-        let addr = match addr {
-            Addr::Tcp(addr) => Addr::Tcp(SocketAddr::new(loopback(addr.ip()), 0)),
-            other => other.clone(),
-        };
+        let addr = addr.tcp().map_or_else(
+            || addr.clone(),
+            |tcp| Addr::Tcp(SocketAddr::new(loopback(tcp.ip()), 0)),
+        );
         async move { self.network.bind(&addr).await }
     }
 }

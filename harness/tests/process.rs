@@ -12,6 +12,8 @@ mod signalled;
 #[path = "process/stuck.rs"]
 mod stuck;
 
+use std::io::Write;
+
 use lamplighter_harness::Program;
 
 /// The quickstart on a free port.
@@ -33,4 +35,11 @@ fn assert_in_order(text: &str, expected: &[&str]) {
         assert!(found.is_some(), "no {word:?} in its place in:\n{text}");
         rest = found.map_or("", |(_, after)| after);
     }
+}
+
+/// Says that a test has nothing to judge on this machine. Not captured with the output of the test,
+/// so that it is read.
+fn not_tested(why: &str) {
+    let name = std::thread::current().name().unwrap_or("a test").to_owned();
+    drop(writeln!(std::io::stderr(), "{name}: not tested, {why}"));
 }

@@ -13,10 +13,10 @@ use lamplighter_harness::{Gate, Probe, Recorder, TestServer, within};
 use super::{Notes, held, hello, millis, panics, secs};
 
 /// An address that was free a moment ago, and what listens on it until it is dropped.
-fn taken() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let addr = listener.local_addr().expect("its address");
-    (listener, addr)
+fn taken() -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let addr = listener.local_addr()?;
+    Ok((listener, addr))
 }
 
 async fn refuses(addr: SocketAddr) -> bool {
@@ -37,7 +37,7 @@ async fn a_server_that_has_started_answers_at_once() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_fails_the_start_and_names_the_address() {
-    let (listener, addr) = taken();
+    let (listener, addr) = taken().unwrap();
     let error = hello_on(addr).start().await.unwrap_err();
     assert!(matches!(error.reason(), StartReason::Bind(_)), "{error:?}");
     assert!(error.to_string().contains(&addr.to_string()), "{error}");
@@ -54,9 +54,9 @@ fn hello_on(addr: SocketAddr) -> Server {
 
 #[tokio::test]
 async fn a_start_that_failed_leaves_nothing_behind() {
-    let (first, free) = taken();
+    let (first, free) = taken().unwrap();
     drop(first);
-    let (_listener, addr) = taken();
+    let (_listener, addr) = taken().unwrap();
     let notes = Notes::default();
     // The first address can be bound, the second cannot.
     let server = Server::new(axum::Router::new()).listen(free).listen(addr);
@@ -255,7 +255,7 @@ async fn a_stop_during_the_start_gives_it_a_second_and_no_more() {
 
 #[tokio::test]
 async fn until_ready_the_application_answers_503_and_the_connection_lives() {
-    let (gate, addr) = (Gate::new(), free_port());
+    let (gate, addr) = (Gate::new(), taken().unwrap().1);
     let server = hello_on(addr);
     let inside = gate.clone();
     server.health().check(Check::new("warm-up", move || {
@@ -280,10 +280,6 @@ async fn until_ready_the_application_answers_503_and_the_connection_lives() {
     probe.request("/").await.unwrap();
     assert_eq!(probe.answer().await.status(), 200);
     assert!(running.stop().await.is_clean());
-}
-
-fn free_port() -> SocketAddr {
-    taken().1
 }
 
 #[tokio::test]

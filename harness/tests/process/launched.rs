@@ -6,7 +6,7 @@ use lamplighter::Signal;
 use lamplighter_harness::Probe;
 
 use super::refused::allowed;
-use super::{assert_in_order, quickstart};
+use super::{assert_in_order, not_tested, quickstart};
 
 #[tokio::test]
 async fn a_reader_that_leaves_after_the_first_line_does_not_change_the_exit_code() {
@@ -72,7 +72,7 @@ async fn sigterm_stops_a_server_that_is_process_1_of_its_namespace() {
     const NAMESPACE: [&str; 3] = ["unshare", "-Urpf", "--mount-proc"];
     let trial: Vec<&str> = NAMESPACE.into_iter().chain(["true"]).collect();
     if !allowed(&trial) {
-        eprintln!("not tested: this machine gives no process a namespace of its own");
+        not_tested("this machine gives no process a namespace of its own");
         return;
     }
     let process = quickstart()

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use lamplighter_harness::{Exit, Program};
 
-use super::{assert_in_order, quickstart, unruly};
+use super::{assert_in_order, not_tested, quickstart, unruly};
 
 /// The end of a program that must not get as far as being ready.
 async fn refused(program: Program) -> Exit {
@@ -85,13 +85,13 @@ async fn a_port_below_1024_needs_a_privilege_and_the_message_says_so() {
         .and_then(|text| text.trim().parse().ok())
         .unwrap_or(1024);
     if first <= 80 {
-        eprintln!("not tested: on this machine port 80 needs no privilege");
+        not_tested("on this machine port 80 needs no privilege");
         return;
     }
     let mut program = quickstart().env("PORT", 80);
     if rustix::process::geteuid().is_root() {
         if !allowed(&["unshare", "-U", "true"]) {
-            eprintln!("not tested: this is root, and root's privilege cannot be given up here");
+            not_tested("this is root, and root's privilege cannot be given up here");
             return;
         }
         // In a user namespace of its own a process has no privilege over the network outside.
@@ -113,7 +113,7 @@ async fn an_address_of_another_machine_is_named() {
 #[tokio::test]
 async fn a_check_that_stays_red_hangs_or_panics_is_named() {
     for kind in ["red", "hang", "panic"] {
-        let exit = refused(unruly(["--check", kind])).await;
+        let exit = refused(unruly(["--check", kind, "--ready", "300"])).await;
         assert_eq!(exit.code, Some(69), "{exit}");
         said(&exit, &["not ready", kind]);
     }
