@@ -102,7 +102,7 @@ impl Connection {
             connection.obey(*order);
         }
         connection.goaway_at = None;
-        connection.settle(Instant::ZERO);
+        connection.settle(When::AtOnce);
         connection
     }
 
@@ -168,13 +168,13 @@ impl Connection {
             Input::Ordered(order) => self.obey(order),
             Input::Ended(end) => self.finish(end),
         }
-        self.settle(Instant::ZERO);
+        self.settle(When::AtOnce);
     }
 
     /// Does what is due at `now`. Extra calls change nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        self.settle(self.now);
+        self.settle(When::At(self.now));
     }
 
     /// What to do next; `None` if nothing is left to do for now.
@@ -196,7 +196,11 @@ impl Connection {
     /// When [`Self::handle_timeout`] is due; `None` if no time changes anything.
     #[must_use = "without its timers a connection never ends"]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.due().map(|(at, _)| at)
+        // What is due at once was done by the call before.
+        match self.due()? {
+            (When::AtOnce, _) => Some(self.now),
+            (When::At(at), _) => Some(at),
+        }
     }
 
     fn speaks(&mut self, protocol: Protocol) {
@@ -259,7 +263,7 @@ impl Connection {
     }
 
     /// Does everything that is due by `until`.
-    fn settle(&mut self, until: Instant) {
+    fn settle(&mut self, until: When) {
         while let Some((at, due)) = self.due() {
             if at > until {
                 break;
@@ -290,8 +294,8 @@ impl Connection {
         }
     }
 
-    /// What is due next, and when. `Instant::ZERO` means at once.
-    fn due(&self) -> Option<(Instant, Due)> {
+    /// What is due next, and when.
+    fn due(&self) -> Option<(When, Due)> {
         if self.ended.is_some() {
             return None;
         }
@@ -306,7 +310,7 @@ impl Connection {
         }
     }
 
-    fn due_while_serving(&self) -> Option<(Instant, Due)> {
+    fn due_while_serving(&self) -> Option<(When, Due)> {
         let (since, end) = match self.stage {
             Stage::Silent => (self.opened_at, ConnectionEnd::Silent),
             Stage::Opening { since } => (since, ConnectionEnd::TimedOut),
@@ -316,32 +320,32 @@ impl Connection {
             Stage::Http1 { .. } | Stage::Http2 | Stage::Upgraded => return None,
         };
         let timeout = self.times.head_timeout?;
-        Some((since + timeout, Due::Close(end)))
+        Some((When::At(since + timeout), Due::Close(end)))
     }
 
-    fn due_in_lame_duck(&self) -> Option<(Instant, Due)> {
+    fn due_in_lame_duck(&self) -> Option<(When, Due)> {
         if self.is_told() {
             return None;
         }
         match self.stage {
-            Stage::Http1 { .. } => Some((Instant::ZERO, Due::GracefulClose)),
-            Stage::Http2 => self.goaway_at.map(|at| (at, Due::GracefulClose)),
+            Stage::Http1 { .. } => Some((When::AtOnce, Due::GracefulClose)),
+            Stage::Http2 => self.goaway_at.map(|at| (When::At(at), Due::GracefulClose)),
             Stage::Silent | Stage::Opening { .. } | Stage::Upgraded => None,
         }
     }
 
-    fn due_in_drain(&self) -> Option<(Instant, Due)> {
+    fn due_in_drain(&self) -> Option<(When, Due)> {
         let speaks = matches!(self.stage, Stage::Http1 { .. } | Stage::Http2);
         if speaks && !self.is_told() {
-            return Some((Instant::ZERO, Due::GracefulClose));
+            return Some((When::AtOnce, Due::GracefulClose));
         }
         let working = self.activity.in_flight > 0 || self.stage == Stage::Upgraded;
         let due = match self.stage {
             Stage::Http1 { .. } if !self.reading_ended => {
-                return Some((Instant::ZERO, Due::EndReading));
+                return Some((When::AtOnce, Due::EndReading));
             }
             Stage::Http1 { .. } | Stage::Http2 | Stage::Upgraded if working => {
-                return Some((self.deadline? + BACKSTOP, Due::Force));
+                return Some((When::At(self.deadline? + BACKSTOP), Due::Force));
             }
             Stage::Silent => (
                 self.opened_at + self.times.silent_grace,
@@ -362,14 +366,13 @@ impl Connection {
                 Due::Close(ConnectionEnd::TimedOut),
             ),
         };
-        Some(match self.deadline {
-            Some(deadline) if deadline < due.0 => (deadline, due.1),
-            Some(_) | None => due,
-        })
+        let (at, due) = due;
+        let at = self.deadline.map_or(at, |deadline| deadline.min(at));
+        Some((When::At(at), due))
     }
 
-    fn due_at_force(&self) -> (Instant, Due) {
-        let now = Instant::ZERO;
+    fn due_at_force(&self) -> (When, Due) {
+        let now = When::AtOnce;
         let working = self.activity.in_flight > 0;
         match (self.stage, self.cut_at) {
             (Stage::Silent, _) => (now, Due::Close(ConnectionEnd::Silent)),
@@ -381,7 +384,7 @@ impl Connection {
             (Stage::Http2, None) if working => (now, Due::CutStreams),
             // The peer does not take the resets: nothing that it has not got matters any more.
             (Stage::Http2, Some(cut_at)) if working => (
-                cut_at + self.times.flush_grace,
+                When::At(cut_at + self.times.flush_grace),
                 Due::Reset(ConnectionEnd::Cut),
             ),
             (Stage::Http2, Some(_)) => (now, Due::Close(ConnectionEnd::Cut)),
@@ -389,6 +392,13 @@ impl Connection {
             (Stage::Http2, None) => (now, Due::Close(ConnectionEnd::Idle)),
         }
     }
+}
+
+/// When something is due. What is due at once comes before every instant, the first one too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum When {
+    AtOnce,
+    At(Instant),
 }
 
 #[derive(Clone, Copy, Debug)]

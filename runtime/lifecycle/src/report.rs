@@ -71,6 +71,9 @@ pub struct Outcome {
     pub listener_failed: bool,
 }
 
+/// Timers are exact to a millisecond, and a busy machine is late by some; less is no news.
+const NOTABLE_STALL: Duration = Duration::from_millis(10);
+
 /// Exit code of a stop in which nothing was cut and nothing failed.
 const CLEAN: u8 = 0;
 /// Exit code of a stop that cut work.
@@ -239,16 +242,19 @@ impl Report {
 impl fmt::Display for Report {
     /// One line, fit for a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.cause, self.complete) {
-            (None, _) => return f.write_str("no stop has begun"),
-            (Some(cause), true) => write!(f, "stopped after {}: {cause}; ", Millis(self.total))?,
-            (Some(cause), false) => {
-                write!(f, "stopping since {}: {cause}; ", Millis(self.total))?;
-            }
-        }
+        let Some(cause) = &self.cause else {
+            return f.write_str("no stop has begun");
+        };
+        let so_far = if self.complete {
+            "stopped after"
+        } else {
+            "stopping since"
+        };
+        write!(f, "{so_far} {}: {cause}", Millis(self.total))?;
         if let Some(failure) = &self.outcome.start_failure {
-            write!(f, "start failed: {}; ", failure.message())?;
+            write!(f, ": {}", failure.message())?;
         }
+        f.write_str("; ")?;
         if self.outcome.is_clean() {
             f.write_str("clean")?;
         } else {
@@ -277,7 +283,7 @@ impl fmt::Display for Report {
         if let Some(longest) = self.longest_phase() {
             write!(f, "; longest: {} {}", longest.phase, Millis(longest.took))?;
         }
-        if !self.stalled.is_zero() {
+        if self.stalled >= NOTABLE_STALL {
             write!(f, "; stalled {}", Millis(self.stalled))?;
         }
         Ok(())

@@ -391,3 +391,22 @@ proptest! {
         prop_assert_eq!(seen, again);
     }
 }
+
+#[test]
+fn a_drain_that_is_over_at_the_first_instant_still_asks_before_it_closes() {
+    let mut connection = connection(&[]);
+    connection.handle(at(0), Input::Speaks(Protocol::Http1));
+    let drain = Order::Drain {
+        deadline: Some(at(0)),
+    };
+    connection.handle(at(0), Input::Ordered(drain));
+    assert_eq!(
+        effects(&mut connection),
+        [Effect::GracefulClose, Effect::EndReading]
+    );
+    connection.handle_timeout(at(0));
+    assert_eq!(
+        effects(&mut connection),
+        [Effect::Close(ConnectionEnd::TimedOut)]
+    );
+}
