@@ -59,12 +59,10 @@ impl Start {
             return;
         }
         loop {
-            match self.life.health.round(&self.life.clock).await {
-                Ok(()) => {
-                    self.life.input(Input::Ready);
-                    return;
-                }
-                Err(red) => self.life.input(Input::ChecksRed(red)),
+            let red = |red| self.life.input(Input::ChecksRed(red));
+            if self.life.health.round(&self.life.clock, red).await {
+                self.life.input(Input::Ready);
+                return;
             }
             let next = self.life.clock.now() + BETWEEN_ROUNDS;
             self.life.clock.sleep_until(next).await;

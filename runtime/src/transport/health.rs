@@ -45,23 +45,28 @@ impl Health {
         self.inner.ready.store(ready, Ordering::Release);
     }
 
-    /// Runs every check once, side by side; gives back what is red and why.
-    pub(crate) async fn round(&self, clock: &Clock) -> Result<(), Arc<str>> {
+    /// Runs every check once, side by side; whether all were green. `red` is told what is not green
+    /// whenever that changes: at first that nothing has answered.
+    pub(crate) async fn round(&self, clock: &Clock, red: impl Fn(Arc<str>)) -> bool {
         let checks = self.lock().clone();
-        let results = join_all(checks.iter().map(|check| check.run(clock))).await;
-        let red: Vec<String> = checks
-            .iter()
-            .zip(results)
-            .filter_map(|(check, result)| {
-                let error = result.err()?;
-                Some(format!("check {} is red: {error}", check.name()))
-            })
-            .collect();
-        if red.is_empty() {
-            Ok(())
-        } else {
-            Err(red.join("; ").into())
-        }
+        let answers = Mutex::new(vec![Answer::None; checks.len()]);
+        let known = || answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let tell = || {
+            let text = not_green(&checks, &known());
+            if let Some(text) = text {
+                red(text);
+            }
+        };
+        tell();
+        let all = checks.iter().enumerate().map(async |(place, check)| {
+            let answer = check.run(clock).await;
+            if let Some(slot) = known().get_mut(place) {
+                *slot = answer.map_or_else(Answer::Red, |()| Answer::Green);
+            }
+            tell();
+        });
+        join_all(all).await;
+        known().iter().all(|answer| *answer == Answer::Green)
     }
 
     /// Lets go of the checks, and of what they captured.
@@ -74,4 +79,27 @@ impl Health {
         let checks = self.inner.checks.lock();
         checks.unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a check has said in a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// Nothing so far.
+    None,
+    Green,
+    Red(String),
+}
+
+/// The checks that are not green, in order of registration; `None` if all are.
+fn not_green(checks: &[Arc<Check>], answers: &[Answer]) -> Option<Arc<str>> {
+    let lines: Vec<String> = checks
+        .iter()
+        .zip(answers)
+        .filter_map(|(check, answer)| match answer {
+            Answer::Green => None,
+            Answer::None => Some(format!("check {} has not answered", check.name())),
+            Answer::Red(error) => Some(format!("check {} is red: {error}", check.name())),
+        })
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("; ").into())
 }
