@@ -47,6 +47,7 @@ mod verb;
 mod tests;
 
 pub(crate) use accept::{Newcomers, Queue};
+pub(crate) use health::Answers;
 pub use health::{Check, Health};
 pub use limits::Limits;
 #[cfg(feature = "axum")]

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::error::StartReason;
 use super::life::{Bound, Life};
 use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork};
-use crate::transport::{Newcomers, Sink, Transport};
+use crate::transport::{Answers, Newcomers, Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short
 /// against any start worth waiting for, long against the cost of a round.
@@ -58,9 +58,15 @@ impl Start {
             self.life.input(Input::StartFailed(failure));
             return;
         }
+        let mut answers = Answers::default();
         loop {
             let red = |red| self.life.input(Input::ChecksRed(red));
-            if self.life.health.round(&self.life.clock, red).await {
+            if self
+                .life
+                .health
+                .round(&self.life.clock, &mut answers, red)
+                .await
+            {
                 self.life.input(Input::Ready);
                 return;
             }

@@ -46,13 +46,20 @@ impl Health {
     }
 
     /// Runs every check once, side by side; whether all were green. `red` is told what is not green
-    /// whenever that changes: at first that nothing has answered.
-    pub(crate) async fn round(&self, clock: &Clock, red: impl Fn(Arc<str>)) -> bool {
+    /// whenever that changes. A check that has not answered yet counts as what it said in the round
+    /// before, which `answers` brings along.
+    pub(crate) async fn round(
+        &self,
+        clock: &Clock,
+        answers: &mut Answers,
+        red: impl Fn(Arc<str>),
+    ) -> bool {
         let checks = self.lock().clone();
-        let answers = Mutex::new(vec![Answer::None; checks.len()]);
+        answers.0.resize(checks.len(), Answer::None);
+        let answers = Mutex::new(answers);
         let known = || answers.lock().unwrap_or_else(PoisonError::into_inner);
         let tell = || {
-            let text = not_green(&checks, &known());
+            let text = not_green(&checks, &known().0);
             if let Some(text) = text {
                 red(text);
             }
@@ -60,13 +67,14 @@ impl Health {
         tell();
         let all = checks.iter().enumerate().map(async |(place, check)| {
             let answer = check.run(clock).await;
-            if let Some(slot) = known().get_mut(place) {
+            let green = answer.is_ok();
+            if let Some(slot) = known().0.get_mut(place) {
                 *slot = answer.map_or_else(Answer::Red, |()| Answer::Green);
             }
             tell();
+            green
         });
-        join_all(all).await;
-        known().iter().all(|answer| *answer == Answer::Green)
+        join_all(all).await.into_iter().all(|green| green)
     }
 
     /// Lets go of the checks, and of what they captured.
@@ -81,7 +89,11 @@ impl Health {
     }
 }
 
-/// What a check has said in a round.
+/// What the checks have said, from round to round.
+#[derive(Debug, Default)]
+pub(crate) struct Answers(Vec<Answer>);
+
+/// What a check has said last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Answer {
     /// Nothing so far.
