@@ -134,3 +134,33 @@ fn one_hook_alone_may_be_too_slow() {
         "hooks hook#1 (5s) may take 5s one after the other, but hooks_timeout is 4s"
     );
 }
+
+/// The names of the chain that is too long for a second.
+fn too_long(hooks: impl IntoIterator<Item = HookSpec>) -> Vec<String> {
+    match graph(hooks).check(SECOND).unwrap_err() {
+        HookError::ChainTooLong { chain, .. } => {
+            chain.iter().map(|link| link.hook.to_string()).collect()
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_chain_that_is_too_long_ends_with_the_last_hook_that_has_a_timeout() {
+    let hooks = [
+        named("before", &[]),
+        named("slow", &["before"]).timeout(2 * SECOND),
+        named("behind", &["slow"]),
+    ];
+    assert_eq!(too_long(hooks), ["slow"]);
+}
+
+#[test]
+fn of_chains_that_are_equally_long_the_first_is_named() {
+    let hooks = [
+        named("left", &[]).timeout(2 * SECOND),
+        named("right", &[]).timeout(2 * SECOND),
+        named("last", &["left", "right"]).timeout(SECOND),
+    ];
+    assert_eq!(too_long(hooks), ["left", "last"]);
+}

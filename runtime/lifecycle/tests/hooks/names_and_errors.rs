@@ -23,3 +23,16 @@ fn errors_raised_elsewhere_say_what_is_allowed() {
         "too many hooks: at most 7 hooks and `after` names are allowed"
     );
 }
+
+#[test]
+fn graphs_that_differ_hash_differently_and_show_their_hooks() {
+    use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+    let hash = BuildHasherDefault::<DefaultHasher>::default();
+    let (one, other) = (
+        graph([named("database", &[])]),
+        graph([named("cache", &[])]),
+    );
+    assert_eq!(hash.hash_one(&one), hash.hash_one(one.clone()));
+    assert_ne!(hash.hash_one(&one), hash.hash_one(&other));
+    assert!(format!("{one:?}").contains("database"));
+}
