@@ -3,6 +3,8 @@
 //! **Invariant:** a hook starts at most once, after everything that it names in `after` is
 //! settled, and is settled exactly once before the last event.
 
+use core::time::Duration;
+
 use super::{Machine, Manner, Stop, Timer, Wait};
 use crate::effect::{Announcement, Effect};
 use crate::event::Event;
@@ -25,9 +27,15 @@ impl Machine {
     }
 
     /// Starts every hook that waits for nothing any more, then looks whether all are done.
+    ///
+    /// Not beyond the window: a hook with no time at all would be aborted before it had begun, and
+    /// a blocking one would be left running for nothing.
     fn start_hooks(&mut self) {
-        while let Some(hook) = self.schedule.as_mut().and_then(Schedule::next_startable) {
-            let deadline = self.hook_deadline(hook);
+        let window = self.timers.at(Timer::Hooks);
+        while let Some(end) = window.filter(|end| *end > self.now)
+            && let Some(hook) = self.schedule.as_mut().and_then(Schedule::next_startable)
+        {
+            let deadline = self.hook_deadline(hook, end);
             if let Some(record) = self.hooks.get_mut(hook.index()) {
                 record.started = Some(self.now);
             }
@@ -41,14 +49,14 @@ impl Machine {
 
     /// Its own timeout, or a fair part of what is left: the hooks that come after it, one by one,
     /// on the longest way to the end, get as much each.
-    fn hook_deadline(&mut self, hook: HookId) -> Instant {
-        let end = self.timers.at(Timer::Hooks).unwrap_or(self.now);
+    fn hook_deadline(&mut self, hook: HookId, end: Instant) -> Instant {
         let own = self.graph.spec(hook).and_then(|spec| spec.timeout);
         let own = own.unwrap_or_else(|| {
             let chain = self.schedule.as_mut().map_or(1, |all| all.chain(hook));
             end.since(self.now) / chain.max(1)
         });
-        end.min(self.now + own)
+        // A share of nanoseconds must not round to nothing.
+        end.min(self.now + own.max(Duration::from_nanos(1)))
     }
 
     pub(super) fn on_hook_ended(&mut self, hook: HookId, end: HookEnd) {
@@ -177,7 +185,7 @@ impl Machine {
         self.step(Step::HooksOver);
         self.effects.push_back(Effect::Dispose);
         let share = if self.is_abandoned() {
-            core::time::Duration::ZERO
+            Duration::ZERO
         } else {
             self.budget.dispose_share()
         };

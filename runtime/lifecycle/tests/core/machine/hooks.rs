@@ -87,6 +87,36 @@ fn a_blocking_hook_is_left_running_and_named() {
 }
 
 #[test]
+fn a_hook_is_not_started_when_the_window_is_over() {
+    let slow = HookSpec::named("database").timeout(secs(4));
+    let mut life = Life::new(Plan::new())
+        .hook(slow)
+        .hook(spec("cache: database").kind(HookKind::Blocking))
+        .running();
+    stopped(&mut life);
+    assert_eq!(life.to(4000).asked(), ["abort database"]);
+    assert_eq!(life.hook_outcome("cache"), Some(HookOutcome::NotStarted));
+    assert!(!life.report().hooks[1].still_running);
+}
+
+#[test]
+fn hooks_of_a_plan_that_has_no_time_for_them_are_not_started() {
+    let mut life = Life::new(Plan::new().hooks_timeout(Duration::ZERO)).hooks(&["database"]);
+    life.input(Input::Start).play_out();
+    let failure = life.report().outcome.start_failure.clone();
+    assert!(matches!(failure, Some(StartFailure::Configuration(_))));
+    assert_eq!(life.hook_outcome("database"), Some(HookOutcome::NotStarted));
+}
+
+#[test]
+fn a_fair_share_of_nanoseconds_is_never_none() {
+    let mut life = Life::new(Plan::new().hooks_timeout(Duration::from_nanos(1)))
+        .hooks(&["database", "cache: database"])
+        .running();
+    assert_eq!(stopped(&mut life), ["run database until 1 ns"]);
+}
+
+#[test]
 fn a_hook_that_ends_after_its_deadline_is_not() {
     let mut life = Life::new(Plan::new()).hooks(&["database"]).running();
     stopped(&mut life);
