@@ -475,19 +475,18 @@ impl Machine {
 
 // What happened.
 impl Machine {
-    /// Takes in what happened at `now`, after everything that had been due by then.
+    /// Takes in what happened at `now`, after what had been due before: what comes exactly at its
+    /// deadline is in time.
     ///
     /// A `now` before an earlier one counts as that earlier one.
     pub fn handle(&mut self, now: Instant, input: Input) {
-        if self.sealing
-            && let Input::Announced { announcement, .. } = &input
-            && matches!(announcement, Announcement::Error(_))
-        {
-            // The end waits for these callbacks and for nothing else: they are back, however long
-            // they took, and whether one of them panicked belongs into the report.
-            self.timers.disarm(Timer::Dispose);
+        self.pass(now);
+        // Callbacks run before anything else: what came due while they ran comes after their
+        // answer.
+        if !matches!(input, Input::Announced { .. }) {
+            let now = self.now;
+            self.fire_all(self.timers.due(|at| at < now));
         }
-        self.advance(now);
         match input {
             Input::Start => self.on_start(),
             Input::StartFailed(failure) => self.on_start_failed(failure),
@@ -526,13 +525,18 @@ impl Machine {
         }
     }
 
-    /// Does everything that is due at `now`, in the order of its instants. Extra calls are
-    /// harmless.
+    /// Does what is due at `now`, in the order of its instants. Extra calls are harmless.
+    ///
+    /// It may be due again at once: after a freeze, every phase that was missed is passed in a
+    /// call of its own.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
+        self.pass(now);
+        let now = self.now;
+        self.fire_all(self.timers.due(|at| at <= now));
     }
 
-    fn advance(&mut self, now: Instant) {
+    /// Lets time pass up to `now`.
+    fn pass(&mut self, now: Instant) {
         if now > self.now {
             if self.phase.is_stopping()
                 && let Some(due) = self.timers.next()
@@ -542,8 +546,18 @@ impl Machine {
             }
             self.now = now;
         }
-        while let Some(timer) = self.timers.pop_due(self.now) {
-            self.fire(timer);
+    }
+
+    /// Fires these timers, in order.
+    ///
+    /// A timer that is armed meanwhile, for an instant that has passed already, waits for the next
+    /// call: between one phase and the next whoever drives this gets to carry out what was asked,
+    /// so that work hears "drain" before it is cut, and what is cut can still say what it was.
+    fn fire_all(&mut self, due: Vec<(Instant, Timer)>) {
+        for due in due {
+            if let Some(timer) = self.timers.take(due) {
+                self.fire(timer);
+            }
         }
     }
 
@@ -579,6 +593,7 @@ impl Machine {
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` if nothing will be due.
+    /// An instant that has passed means: now.
     ///
     /// The answer may change with every call of a command, `handle` or `handle_timeout`, and with
     /// nothing else.
@@ -618,6 +633,11 @@ impl Machine {
     }
 
     fn tell(&mut self, event: Event) {
+        // The Error of a failed start is its last word: while the callbacks hear it, nothing that
+        // still comes in is told.
+        if self.sealing && self.start_failure().is_some() {
+            return;
+        }
         self.events.push_back((self.now, event));
     }
 

@@ -212,8 +212,9 @@ impl Machine {
 
     /// Announces what failed, if anything did, then ends.
     fn seal(&mut self) {
+        let told = self.announce_failures();
         self.sealing = true;
-        if self.announce_failures() {
+        if told {
             self.timers.arm(Timer::Dispose, self.now);
         } else {
             self.finish();

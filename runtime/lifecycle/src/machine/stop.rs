@@ -280,7 +280,9 @@ impl Machine {
         let deadline = stop.drain_by.unwrap_or(Instant::MAX).min(now + lead);
         stop.wait = Wait::ForWork;
         stop.drain_by = Some(deadline);
-        stop.ends_by = Some(stop.ends_by.unwrap_or(Instant::MAX).min(deadline + rest));
+        // The deadline may have passed already, if the caller is late.
+        let ends_by = deadline.max(now) + rest;
+        stop.ends_by = Some(stop.ends_by.unwrap_or(Instant::MAX).min(ends_by));
         if phase == Phase::LameDuck {
             self.enter_draining();
         } else {

@@ -4,6 +4,7 @@
 //! instants, and at one instant in the order of a stop's steps.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use crate::Instant;
 use crate::hooks::HookId;
@@ -71,13 +72,18 @@ impl Timers {
         self.due.first().map(|(at, _)| *at)
     }
 
-    /// Takes out the earliest timer that is due at `now`.
-    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Timer> {
-        let (at, timer) = *self.due.first()?;
-        if at > now {
+    /// Every timer whose instant `is_due`, in order.
+    pub(crate) fn due(&self, is_due: impl Fn(Instant) -> bool) -> Vec<(Instant, Timer)> {
+        let due = self.due.iter().take_while(|(at, _)| is_due(*at));
+        due.copied().collect()
+    }
+
+    /// Takes out a timer that was due; `None` if it has been moved or disarmed since.
+    pub(crate) fn take(&mut self, due: (Instant, Timer)) -> Option<Timer> {
+        if !self.due.contains(&due) {
             return None;
         }
-        self.disarm(timer);
-        Some(timer)
+        self.disarm(due.1);
+        Some(due.1)
     }
 }

@@ -115,6 +115,18 @@ fn a_panic_in_on_error_is_in_the_report_and_told_to_nobody() {
 }
 
 #[test]
+fn a_panic_in_on_error_is_in_the_report_even_if_nothing_was_disposed_of() {
+    let mut life = Life::new(Plan::new()).panicking("error").running();
+    life.stop().listeners_closed().play_out();
+    let failures = [Failure::NotDisposed, callback("on_error", "error")];
+    let found = life.report().failures;
+    assert!(
+        failures.iter().all(|failure| found.contains(failure)),
+        "{found:?}"
+    );
+}
+
+#[test]
 fn failures_of_a_stop_are_told_in_one_error() {
     let mut life = Life::new(Plan::new())
         .panicking("stopping")
@@ -160,3 +172,23 @@ fn a_stop_with_nothing_to_drain_waits_for_its_callbacks_before_it_runs_hooks() {
     assert_eq!(life.to(30_000).phase(), Phase::Disposing);
 }
 
+#[test]
+fn callbacks_that_take_long_are_heard_before_what_came_due_meanwhile() {
+    let plan = Plan::new().drain_timeout(secs(1));
+    let mut life = Life::new(plan).running();
+    life.answers_callbacks = false;
+    life.stop().listeners_closed();
+    // They took five seconds; the drain deadline has passed four seconds ago.
+    life.model.register_hook(spec("late"));
+    let announcement = lamplighter_lifecycle::Announcement::Stopping;
+    let panics = vec!["too slow".into()];
+    let input = Input::Announced {
+        announcement,
+        panics,
+    };
+    let (overdue, moment) = life.model.handle(crate::life::at(5000), input);
+    assert!(overdue.is_none());
+    assert_eq!(moment.after.phase, Phase::RunningHooks);
+    assert_eq!(life.report().failures.len(), 1);
+    assert_eq!(life.report().stalled, secs(4) + crate::life::millis(100));
+}

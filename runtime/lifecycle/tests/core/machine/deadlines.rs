@@ -8,6 +8,29 @@ use std::time::Duration;
 use crate::life::{Life, at, millis, secs};
 
 #[test]
+fn after_a_freeze_every_phase_is_passed_in_a_call_of_its_own() {
+    let mut life = Life::new(Plan::new().lame_duck(secs(5)))
+        .hooks(&["database"])
+        .running();
+    life.opened(1).stop();
+    life.asked();
+    // Nobody ran for a minute: the lame duck and the drain are long over.
+    life.timeout(at(60_000));
+    assert_eq!(life.asked(), ["drain until 35000 ms", "close listeners"]);
+    assert_eq!(life.model.machine.poll_timeout(), Some(at(34_900)));
+    life.timeout(at(60_000));
+    assert_eq!(life.asked(), ["cancel", "force", "drop listeners"]);
+    assert_eq!(life.model.machine.poll_timeout(), Some(at(60_250)));
+    life.to(60_250);
+    // The hooks have all of their window.
+    assert_eq!(
+        life.asked(),
+        ["abort connections", "run database until 64250 ms"]
+    );
+    assert_eq!(life.report().stalled, secs(55));
+}
+
+#[test]
 fn a_frozen_stop_ends_within_its_budget_and_what_it_was_frozen_for() {
     let mut life = Life::new(Plan::new().lame_duck(secs(5)))
         .hooks(&["database"])
@@ -31,6 +54,26 @@ fn an_input_after_a_freeze_comes_after_what_had_been_due_before() {
     let (overdue, moment) = life.model.handle(at(5001), Input::Signal(Signal::Sigterm));
     assert_eq!(overdue.unwrap().1.after.phase, Phase::Draining);
     assert_eq!(moment.effects, []);
+}
+
+#[test]
+fn a_second_signal_that_comes_late_does_not_promise_an_end_in_the_past() {
+    let mut life = Life::new(Plan::new().lame_duck(secs(5))).running();
+    life.opened(1).signal();
+    life.model
+        .machine
+        .handle(at(60_000), Input::Signal(Signal::Sigterm));
+    assert_eq!(life.phase(), Phase::Draining);
+    // The drain deadline lies in the past; what follows it still has its time.
+    assert_eq!(life.model.machine.ends_by(), Some(at(40_000)));
+    let (due, stalled) = (
+        life.model.machine.poll_timeout(),
+        life.model.machine.stalled(),
+    );
+    assert!(due <= Some(at(60_000)));
+    assert_eq!(stalled, secs(55));
+    life.freeze_to(60_000).play_out();
+    assert!(life.report().total <= life.report().budget.unwrap() + life.report().stalled);
 }
 
 #[test]

@@ -117,6 +117,16 @@ fn a_fair_share_of_nanoseconds_is_never_none() {
 }
 
 #[test]
+fn a_hook_that_ends_exactly_at_its_deadline_is_in_time() {
+    let mut life = Life::new(Plan::new()).hooks(&["database"]).running();
+    stopped(&mut life);
+    let hook = lamplighter_lifecycle::HookId::new(0);
+    let end = HookEnd::Ok;
+    life.model.handle(at(4000), Input::HookEnded { hook, end });
+    assert_eq!(life.hook_outcome("database"), Some(HookOutcome::Ok));
+}
+
+#[test]
 fn a_hook_that_ends_after_its_deadline_is_not() {
     let mut life = Life::new(Plan::new()).hooks(&["database"]).running();
     stopped(&mut life);

@@ -126,6 +126,20 @@ fn a_second_signal_while_hooks_run_is_only_recorded() {
 }
 
 #[test]
+fn a_third_signal_lets_what_it_cuts_speak_once() {
+    let mut life = Life::new(Plan::new()).running();
+    life.opened(1).signal().listeners_closed().to(1000).signal();
+    life.to(1050);
+    life.asked();
+    life.model
+        .machine
+        .handle(at(1301), Input::Signal(Signal::Sigterm));
+    life.timeout(at(1301));
+    assert_eq!(life.phase(), Phase::Disposing);
+    assert_eq!(life.report().outcome.stuck, 1);
+}
+
+#[test]
 fn signals_within_300_ms_of_the_last_counted_one_are_the_same() {
     let mut life = Life::new(Plan::new()).running();
     life.opened(1);

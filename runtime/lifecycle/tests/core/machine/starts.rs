@@ -58,6 +58,25 @@ fn a_failed_start_runs_hooks_and_ends_with_its_error() {
 }
 
 #[test]
+fn nothing_is_told_after_the_error_of_a_failed_start() {
+    let mut life = Life::new(Plan::new());
+    life.answers_callbacks = false;
+    life.input(Input::Start).input(bind_failed()).disposed();
+    assert_eq!(life.phase(), Phase::Disposing);
+    for input in [
+        Input::Signal(lamplighter_lifecycle::Signal::Sigterm),
+        Input::Stop(lamplighter_lifecycle::Cause::Requested(None)),
+        Input::Force,
+    ] {
+        let (_, moment) = life.model.handle(at(0), input);
+        assert_eq!(moment.events, []);
+    }
+    life.play_out();
+    let last = life.model.timeline.entries().last().unwrap().1.clone();
+    assert!(matches!(last, Event::Error(_)), "{last}");
+}
+
+#[test]
 fn a_bad_configuration_fails_the_start_before_it_begins() {
     let mut life = Life::new(Plan::new()).hooks(&["cache: datbase"]);
     life.input(Input::Start);

@@ -93,6 +93,39 @@ fn work_in_flight_at_the_deadline_is_cancelled_and_then_cut() {
 }
 
 #[test]
+fn a_drain_of_zero_tells_everybody_once_and_then_cuts() {
+    let mut life = Life::new(Plan::new().drain_timeout(Duration::ZERO)).running();
+    life.opened(1).stop();
+    assert_eq!(
+        life.asked(),
+        [
+            "not ready",
+            "announce stopping",
+            "drain until 0 ms",
+            "close listeners"
+        ]
+    );
+    assert_eq!(life.phase(), Phase::Draining);
+    life.timeout(at(0));
+    assert_eq!(life.asked(), ["cancel", "force", "drop listeners"]);
+}
+
+#[test]
+fn a_drain_of_zero_after_a_lame_duck_tells_everybody_once_and_then_cuts() {
+    let plan = Plan::new().lame_duck(secs(5)).drain_timeout(Duration::ZERO);
+    let mut life = Life::new(plan).running();
+    life.opened(1).stop();
+    life.asked();
+    // Between the two, whoever drives this lets every connection hear of it.
+    life.timeout(at(5000));
+    assert_eq!(life.asked(), ["drain until 5000 ms", "close listeners"]);
+    assert_eq!(life.phase(), Phase::Draining);
+    assert_eq!(life.model.machine.poll_timeout(), Some(at(5000)));
+    life.timeout(at(5000));
+    assert_eq!(life.asked(), ["cancel", "force", "drop listeners"]);
+}
+
+#[test]
 fn a_plan_that_keeps_waiting_waits_as_long_as_it_takes_and_runs_hooks_then() {
     let plan = Plan::new().on_deadline(OnDeadline::KeepWaiting);
     let mut life = Life::new(plan).hooks(&["database"]).running();
