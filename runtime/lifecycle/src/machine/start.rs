@@ -71,14 +71,21 @@ impl Machine {
     }
 
     pub(super) fn on_start_failed(&mut self, failure: StartFailure) {
-        self.start.live = false;
         if self.phase == Phase::Starting {
+            self.start.live = false;
             self.fail_start(failure);
         } else {
             // The start was told to end, and ended: how is of no interest.
-            self.check_drained();
-            self.check_forced();
+            self.start_is_gone();
         }
+    }
+
+    /// A start that was told to end has ended: nothing is left to drop.
+    fn start_is_gone(&mut self) {
+        self.start.live = false;
+        self.timers.disarm(Timer::StartGrace);
+        self.check_drained();
+        self.check_forced();
     }
 
     pub(super) fn on_start_ended(&mut self) {
@@ -91,9 +98,7 @@ impl Machine {
             }
             return;
         }
-        self.start.live = false;
-        self.check_drained();
-        self.check_forced();
+        self.start_is_gone();
     }
 
     pub(super) fn start_timed_out(&mut self) {

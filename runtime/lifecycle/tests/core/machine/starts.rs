@@ -198,6 +198,17 @@ fn a_second_signal_drops_the_start_now() {
 }
 
 #[test]
+fn a_start_that_has_ended_is_not_dropped_a_second_later() {
+    let mut life = Life::new(Plan::new());
+    // Something else still goes on: the listeners that it had opened.
+    life.input(Input::Start).input(Input::Bound).stop();
+    life.to(100).input(Input::StartEnded);
+    life.asked();
+    assert_eq!(life.to(10_000).asked(), [""; 0]);
+    assert_eq!(life.model.machine.poll_timeout(), Some(at(29_900)));
+}
+
+#[test]
 fn the_grace_of_a_cancelled_start_is_at_most_the_drain() {
     let mut life = Life::new(Plan::new().drain_timeout(millis(200)));
     life.input(Input::Start).stop();
