@@ -49,10 +49,15 @@ impl Machine {
     }
 
     pub(super) fn on_opened(&mut self, connection: ConnectionId, peer: Arc<str>) {
-        // Later than that nothing accepts.
+        // Later than that nothing accepts: what was accepted while the listeners were being closed
+        // by force is cut as well, and counted.
         if !matches!(
             self.phase,
-            Phase::Starting | Phase::Running | Phase::LameDuck | Phase::Draining
+            Phase::Starting
+                | Phase::Running
+                | Phase::LameDuck
+                | Phase::Draining
+                | Phase::ForceClosing
         ) {
             return;
         }

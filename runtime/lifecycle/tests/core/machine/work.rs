@@ -98,6 +98,19 @@ fn the_hundred_slowest_are_named_and_the_rest_counted() {
 }
 
 #[test]
+fn a_connection_accepted_while_the_force_close_runs_is_counted_and_cut() {
+    let mut life = Life::new(Plan::new()).running();
+    life.opened(1).stop().to(30_000);
+    assert_eq!(life.phase(), Phase::ForceClosing);
+    // The listener was not closed yet, and the queue not dry.
+    life.opened(2).listeners_closed().closed(1);
+    assert_eq!(life.phase(), Phase::ForceClosing);
+    life.closed(2);
+    assert_eq!(life.phase(), Phase::Disposing);
+    assert_eq!(life.report().connections.accepted, 2);
+}
+
+#[test]
 fn connections_are_told_of_one_by_one_only_while_observed() {
     let mut life = Life::new(Plan::new()).running();
     let opened = |life: &mut Life, number| {
