@@ -137,11 +137,15 @@ impl Ledger {
             *count = count.saturating_add(1);
         }
         self.tally.add(&tally);
-        let named = u64::try_from(cut.len()).unwrap_or(u64::MAX);
-        self.cut_unnamed = self
-            .cut_unnamed
-            .saturating_add(tally.cut.saturating_sub(named));
-        for work in cut {
+        // No more names than there was cut: what ended in between by itself is not among them.
+        let named = cut
+            .len()
+            .min(usize::try_from(tally.cut).unwrap_or(usize::MAX));
+        let unnamed = tally
+            .cut
+            .saturating_sub(u64::try_from(named).unwrap_or(u64::MAX));
+        self.cut_unnamed = self.cut_unnamed.saturating_add(unnamed);
+        for work in cut.into_iter().take(named) {
             self.name(CutWork {
                 connection,
                 peer: peer.clone(),

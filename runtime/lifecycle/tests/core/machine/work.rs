@@ -77,6 +77,18 @@ fn what_is_in_flight_when_a_connection_ends_was_aborted_by_its_peer() {
 }
 
 #[test]
+fn no_more_work_is_named_as_cut_than_was_cut() {
+    let mut life = Life::new(Plan::new()).running();
+    life.opened(1).stop();
+    // Two were in flight when it was told, and one of them was answered in between.
+    let claimed = vec![work(at(1)), work(at(2))];
+    life.ended(1, ConnectionEnd::Cut, requests(2, 1), claimed);
+    let connections = life.report().connections;
+    assert_eq!(connections.tally.cut, 1);
+    assert_eq!((connections.cut.len(), connections.cut_unnamed), (1, 0));
+}
+
+#[test]
 fn the_hundred_slowest_are_named_and_the_rest_counted() {
     let mut life = Life::new(Plan::new()).running();
     life.to(1000);
