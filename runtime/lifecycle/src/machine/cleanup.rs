@@ -257,9 +257,25 @@ impl Machine {
             Step::DisposeOver,
         ] {
             self.step(step);
+            if self.phase == Phase::RunningHooks {
+                self.pass_over_hooks();
+            }
         }
         self.tell(Event::Stop);
         self.effects.push_back(Effect::Seal);
         self.effects.push_back(Effect::Finish);
+    }
+
+    /// Settles every hook as not started. None of them failed: there was nothing to clean up.
+    fn pass_over_hooks(&mut self) {
+        let now = self.now;
+        for record in &mut self.hooks {
+            record.settled = Some((now, HookOutcome::NotStarted));
+        }
+        for hook in self.graph.ids() {
+            let hook = self.graph.label(hook);
+            let outcome = HookOutcome::NotStarted;
+            self.tell(Event::HookSettled { hook, outcome });
+        }
     }
 }

@@ -10,7 +10,6 @@ use crate::effect::{Announcement, Directive, Effect, Readiness};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::input::StartFailure;
-use crate::report::HookOutcome;
 use crate::{Cause, Phase, Step};
 
 impl Machine {
@@ -131,9 +130,6 @@ impl Machine {
             return;
         }
         let cause = self.pending.take().unwrap_or(Cause::Dropped);
-        for record in &mut self.hooks {
-            record.settled = Some((self.now, HookOutcome::NotStarted));
-        }
         self.discard(cause);
     }
 }

@@ -244,6 +244,29 @@ fn a_stop_of_a_server_that_was_never_started_waits_for_its_start() {
 }
 
 #[test]
+fn a_discarded_server_tells_that_its_hooks_were_not_started() {
+    let mut life = Life::new(Plan::new()).hooks(&["database", "cache"]);
+    let (_, moment) = life.model.handle(at(0), Input::Discard);
+    let settled: Vec<String> = moment
+        .events
+        .iter()
+        .filter(|(_, event)| matches!(event, Event::HookSettled { .. }))
+        .map(|(_, event)| event.to_string())
+        .collect();
+    assert_eq!(
+        settled,
+        [
+            "hook          database not started",
+            "hook          cache not started"
+        ]
+    );
+    assert!(matches!(moment.events.last(), Some((_, Event::Stop))));
+    assert_eq!(life.report().outcome.exit_code(), 0);
+    life.input(Input::Start);
+    assert_eq!((life.phase(), life.asked()), (Phase::Stopped, vec![]));
+}
+
+#[test]
 fn a_fatal_listener_stops_the_server_with_a_code_of_its_own() {
     let mut life = Life::new(Plan::new()).running();
     life.input(Input::ListenerFailed {
