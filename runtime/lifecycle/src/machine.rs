@@ -126,9 +126,9 @@ struct Stop {
     manner: Manner,
     /// The callbacks have not all been told of it yet.
     announcing: bool,
-    /// When the drain is over at the latest; `None` while it may wait without end.
+    /// When the drain is over at the latest; `None` if nobody has ended a wait without end.
     drain_by: Option<Instant>,
-    /// When the stop is over at the latest; `None` while it may wait without end.
+    /// When the stop is over at the latest; `None` while it waits without end.
     ends_by: Option<Instant>,
     wait: Wait,
     cancelled: bool,
@@ -282,7 +282,7 @@ impl Machine {
         self.phase > Phase::Draining || waiting == Some(Wait::ForStop { drained: true })
     }
 
-    /// When the stop under way is over at the latest; `None` without a stop, or if it may wait
+    /// When the stop under way is over at the latest; `None` without a stop, or while it waits
     /// without end. Lateness of the caller's timers comes on top.
     #[must_use]
     pub fn ends_by(&self) -> Option<Instant> {
@@ -376,7 +376,7 @@ impl Machine {
         let unbounded = self
             .stop
             .as_ref()
-            .is_some_and(|stop| stop.ends_by.is_none());
+            .is_some_and(|stop| stop.drain_by.is_none());
         Report {
             complete: self.phase == Phase::Stopped,
             cause: self.cause().cloned(),

@@ -156,6 +156,11 @@ impl Machine {
         if work {
             self.cancel();
         }
+        // A wait without end has ended by itself: what follows has its ordinary time.
+        let rest = self.now + self.budget.hooks_timeout() + self.budget.margin();
+        if let Some(stop) = &mut self.stop {
+            stop.ends_by.get_or_insert(rest);
+        }
         self.step(Step::DrainOver);
         if !work {
             self.leave_force_closing();

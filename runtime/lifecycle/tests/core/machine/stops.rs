@@ -147,6 +147,21 @@ fn a_plan_that_keeps_waiting_waits_as_long_as_it_takes_and_runs_hooks_then() {
 }
 
 #[test]
+fn a_wait_without_end_that_ends_by_itself_has_an_end_from_then_on() {
+    let plan = Plan::new().on_deadline(OnDeadline::KeepWaiting);
+    let mut life = Life::new(plan).hooks(&["database"]).running();
+    life.opened(1)
+        .signal()
+        .listeners_closed()
+        .to(60_000)
+        .closed(1);
+    assert_eq!(life.phase(), Phase::RunningHooks);
+    assert_eq!(life.model.machine.ends_by(), Some(at(65_000)));
+    life.play_out();
+    assert!(life.model.machine.now() <= at(65_000));
+}
+
+#[test]
 fn a_first_signal_ends_the_wait_of_a_plan_that_keeps_waiting() {
     let plan = Plan::new().on_deadline(OnDeadline::KeepWaiting);
     let mut life = Life::new(plan).running();
