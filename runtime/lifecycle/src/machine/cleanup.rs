@@ -203,7 +203,8 @@ impl Machine {
             self.finish(); // The callbacks have not come back: the end does not wait for them.
             return;
         }
-        if !self.is_abandoned() {
+        // A plan without time for it does not want to wait: nothing was given up then.
+        if !self.is_abandoned() && !self.budget.dispose_share().is_zero() {
             self.outcome.abandoned = true;
             self.failures.push(Failure::NotDisposed);
         }

@@ -225,6 +225,18 @@ fn a_stop_ends_the_drain_of_a_plan_that_keeps_waiting_but_not_the_waiting() {
 }
 
 #[test]
+fn a_margin_of_zero_makes_no_clean_stop_an_abandoned_one() {
+    let mut life = Life::new(Plan::new().margin(Duration::ZERO)).running();
+    life.stop().listeners_closed();
+    assert_eq!(life.phase(), Phase::Disposing);
+    // Nothing is waited for: the timer may come before the answer does.
+    life.timeout(at(0));
+    assert_eq!(life.phase(), Phase::Stopped);
+    assert!(life.report().outcome.is_clean(), "{}", life.report());
+    assert!(life.report().failures.is_empty());
+}
+
+#[test]
 fn what_is_not_disposed_of_in_time_is_left_and_named() {
     let mut life = Life::new(Plan::new()).running();
     life.stop().listeners_closed().to(499);
