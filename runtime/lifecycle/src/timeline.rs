@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::Instant;
+use crate::connections::ConnectionEnd;
 use crate::event::{Event, SignalTaken};
 use crate::ledger::NAMED_CUT;
 
@@ -16,7 +17,7 @@ const REPEATS: usize = 64;
 /// The events of a stop, with the instants at which they happened.
 ///
 /// It is fed with what [`Machine::poll_event`](crate::Machine::poll_event) gives. Connections that
-/// ended without work being cut are left out: the report counts them.
+/// ended by themselves, without work being cut, are left out: the report counts them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timeline {
     entries: Vec<(Instant, Event)>,
@@ -29,8 +30,9 @@ impl Timeline {
     pub fn record(&mut self, at: Instant, event: &Event) {
         let room = match event {
             Event::ConnectionOpened { .. } => false,
-            Event::ConnectionClosed { tally, .. } => {
-                tally.cut > 0 && count(&mut self.cuts) <= NAMED_CUT
+            Event::ConnectionClosed { tally, end, .. } => {
+                let told = tally.cut > 0 || *end == ConnectionEnd::Stuck;
+                told && count(&mut self.cuts) <= NAMED_CUT
             }
             Event::Signal {
                 taken: SignalTaken::First | SignalTaken::Second | SignalTaken::Third,

@@ -97,3 +97,11 @@ fn the_timeline_of_a_stop_that_was_frozen() {
     compare("timeline__core_frozen", &life.timeline());
 }
 
+#[test]
+fn the_timeline_of_what_does_not_end() {
+    let mut life = Life::new(Plan::new()).hooks(&["database", "cache: database"]);
+    life.model.register_worker("reaper");
+    let mut life = life.panicking("stopping").running();
+    life.opened(1).stop().play_out();
+    compare("timeline__core_nothing_ends", &life.timeline());
+}
