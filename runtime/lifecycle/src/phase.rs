@@ -114,6 +114,24 @@ impl Phase {
             .find(|(from, with, _)| *from == self && *with == step)
             .map(|(_, _, to)| *to)
     }
+
+    /// The whole table of steps as a graph in the dot language, for `dot -Tsvg`.
+    #[must_use]
+    pub fn graph() -> impl fmt::Display {
+        Graph
+    }
+}
+
+struct Graph;
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "digraph life {{")?;
+        for (from, step, to) in TRANSITIONS {
+            writeln!(f, "  \"{from}\" -> \"{to}\" [label=\"{step}\"];")?;
+        }
+        writeln!(f, "}}")
+    }
 }
 
 impl fmt::Display for Phase {
@@ -166,6 +184,21 @@ impl Step {
         Self::HooksOver,
         Self::DisposeOver,
     ];
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Start => "start",
+            Self::Ready => "ready",
+            Self::Stop => "stop",
+            Self::LameDuckOver => "lame duck over",
+            Self::DrainOver => "drain over",
+            Self::ForceOver => "force over",
+            Self::HooksOver => "hooks over",
+            Self::DisposeOver => "dispose over",
+        })
+    }
 }
 
 /// The whole table of allowed steps: from, with, to.

@@ -22,3 +22,4 @@ mod machine;
 mod model;
 mod purity;
 mod snapshot;
+mod transitions;
