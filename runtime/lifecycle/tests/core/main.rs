@@ -17,9 +17,14 @@
     reason = "a test stops at the first surprise, in its helpers too"
 )]
 
+mod answers;
+mod generator;
+mod hostile;
+mod laws;
 mod life;
 mod machine;
 mod model;
 mod purity;
+mod reference;
 mod snapshot;
 mod transitions;

@@ -1,0 +1,168 @@
+//! Laws 3 and 17: readiness, listeners, and what a failed start leaves (tests of floor 0).
+
+use lamplighter_lifecycle::{
+    Announcement, Directive, Effect, Failure, Phase, Readiness, StartFailure,
+};
+
+use super::{Law, Scene, holds};
+use crate::reference::{Listeners, Manner};
+
+pub(super) fn laws() -> Vec<Box<dyn Law>> {
+    vec![
+        Box::new(ReadinessGoesOffFirst::default()),
+        Box::new(NothingIsLeftOfAFailedStart),
+    ]
+}
+
+/// Readiness goes on once, off once, and before any listener; no door closes before its time.
+#[derive(Default)]
+struct ReadinessGoesOffFirst {
+    ready: u32,
+    not_ready: u32,
+}
+
+impl Law for ReadinessGoesOffFirst {
+    fn name(&self) -> &'static str {
+        "law 3: readiness goes off at the cause, listeners close a lame duck later"
+    }
+
+    fn check(&mut self, scene: Scene<'_>) -> Result<(), String> {
+        let Scene {
+            moment, reference, ..
+        } = scene;
+        let begins_stop = moment.before.phase < Phase::LameDuck
+            && moment.after.phase >= Phase::LameDuck
+            && !reference.is_discarded();
+        let off = Effect::SetReadiness(Readiness::NotReady);
+        for effect in &moment.effects {
+            match effect {
+                Effect::SetReadiness(Readiness::Ready) => {
+                    self.ready += 1;
+                    holds!(
+                        moment.after.phase == Phase::Running,
+                        "ready in {}",
+                        moment.after.phase
+                    );
+                }
+                Effect::SetReadiness(Readiness::NotReady) => {
+                    self.not_ready += 1;
+                    holds!(begins_stop, "readiness goes off outside of the cause");
+                }
+                Effect::CloseListeners | Effect::DropListeners => {
+                    holds!(self.not_ready == 1, "a listener closes before readiness");
+                    self.check_closing(scene, effect)?;
+                }
+                Effect::Direct(Directive::Serve) => {
+                    holds!(self.ready == 1, "serves before it is ready");
+                }
+                Effect::Direct(_) | Effect::Announce(Announcement::Stopping) => {
+                    holds!(self.not_ready == 1, "{effect:?} before readiness went off");
+                }
+                _ => {}
+            }
+        }
+        let turns_ready =
+            moment.before.phase == Phase::Starting && moment.after.phase == Phase::Running;
+        if turns_ready {
+            let serve = Effect::Direct(Directive::Serve);
+            let announce = Effect::Announce(Announcement::Ready);
+            let wanted = [Effect::SetReadiness(Readiness::Ready), serve, announce];
+            holds!(
+                moment.effects.starts_with(&wanted),
+                "ready by {:?}",
+                moment.effects
+            );
+        }
+        if begins_stop {
+            holds!(moment.effects.contains(&off), "readiness stays on");
+        }
+        holds!(self.ready <= 1 && self.not_ready <= 1, "readiness flaps");
+        Ok(())
+    }
+}
+
+impl ReadinessGoesOffFirst {
+    fn check_closing(&self, scene: Scene<'_>, effect: &Effect) -> Result<(), String> {
+        let Some(stop) = &scene.reference.stop else {
+            return Err("a listener closes without a stop".into());
+        };
+        holds!(
+            scene.reference.now >= stop.lame_until || stop.forced || stop.abandoned,
+            "listeners close before {:?}",
+            stop.lame_until
+        );
+        // Only what nobody was served by is dropped with its queue, and what must go now.
+        let bound_late = matches!(
+            scene.moment.input(),
+            Some(lamplighter_lifecycle::Input::Bound)
+        );
+        let dropped = *effect == Effect::DropListeners;
+        let forced = scene.reference.entered_at(Phase::ForceClosing).is_some();
+        holds!(
+            dropped == (stop.manner == Manner::FailedStart || forced || bound_late)
+                || (!dropped && forced),
+            "{effect:?}"
+        );
+        Ok(())
+    }
+}
+
+/// After a failed start nothing is left, and nothing was ever ready.
+struct NothingIsLeftOfAFailedStart;
+
+impl Law for NothingIsLeftOfAFailedStart {
+    fn name(&self) -> &'static str {
+        "law 17: after a failed start nothing is left"
+    }
+
+    fn check(&mut self, scene: Scene<'_>) -> Result<(), String> {
+        let Scene {
+            moment,
+            reference,
+            report,
+            ..
+        } = scene;
+        let failed = reference.manner() == Some(Manner::FailedStart);
+        holds!(
+            report.outcome.start_failure.is_some() == failed,
+            "start failure: {:?}",
+            report.outcome.start_failure
+        );
+        if !failed {
+            return Ok(());
+        }
+        let begins = moment.before.phase < Phase::LameDuck;
+        if begins {
+            let drops_start = moment.effects.contains(&Effect::DropStart);
+            holds!(
+                drops_start == reference.work.start_alive,
+                "start dropped: {drops_start}"
+            );
+            let drops_listeners = moment.effects.contains(&Effect::DropListeners);
+            let closing = reference.work.listeners == Listeners::Closing;
+            holds!(
+                drops_listeners == closing && reference.work.listeners != Listeners::Open,
+                "listeners dropped: {drops_listeners}, {:?}",
+                reference.work.listeners
+            );
+        }
+        let expected = &reference.failures;
+        match (&report.outcome.start_failure, &expected.start) {
+            (Some(StartFailure::Configuration(_)), None) => {
+                holds!(expected.start_refused, "a configuration was refused");
+                let check = scene.machine.check().err().map(|error| error.to_string());
+                let told = report.outcome.start_failure.as_ref();
+                let told = told.map(|failure| failure.message().to_owned());
+                holds!(check == told, "{told:?} instead of {check:?}");
+            }
+            (found, expected) => {
+                holds!(found == expected, "{found:?} instead of {expected:?}");
+            }
+        }
+        let first = report.failures.iter().any(|failure| {
+            matches!(failure, Failure::Start(failure) if report.outcome.start_failure.as_ref() == Some(failure))
+        });
+        holds!(first, "the report's failures lack the start");
+        Ok(())
+    }
+}
