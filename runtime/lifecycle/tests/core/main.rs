@@ -18,6 +18,7 @@
 )]
 
 mod answers;
+mod exploration;
 mod generator;
 mod hostile;
 mod laws;
