@@ -96,7 +96,7 @@ async fn sigterm_stops_a_server_that_is_process_1_of_its_namespace() {
 }
 
 #[tokio::test]
-async fn the_smallest_server_answers_and_stops() {
+async fn the_runtime_itself_prints_nothing() {
     let process = lamplighter_harness::Program::example("lamplighter", "hello")
         .env("PORT", 0)
         .env("LISTEN", "127.0.0.1")
@@ -108,4 +108,7 @@ async fn the_smallest_server_answers_and_stops() {
     process.signal(Signal::Sigterm);
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
+    // What the program says, and nothing else.
+    assert_eq!(exit.stdout, format!("ready on http://{addr}\n"));
+    assert_eq!(exit.stderr, "");
 }
