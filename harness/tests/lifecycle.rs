@@ -3,6 +3,8 @@
 //! **Invariant:** no test sleeps; what takes time takes virtual time, and what waits for the kernel
 //! does so under a bound.
 
+#[path = "lifecycle/connections.rs"]
+mod connections;
 #[path = "lifecycle/events.rs"]
 mod events;
 #[path = "lifecycle/hooks.rs"]

@@ -297,6 +297,16 @@ impl Server {
     /// green, every `on_ready` callback run. No signal stops it unless
     /// [`stop_on`](Self::stop_on) says so.
     ///
+    /// A server lives once; to start it twice does not compile:
+    ///
+    /// ```compile_fail,E0382
+    /// # async fn twice(server: lamplighter::Server) -> Result<(), lamplighter::StartError> {
+    /// let first = server.start().await?;
+    /// let second = server.start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// What stood in the way. Nothing of the server is left then: listeners are closed, hooks

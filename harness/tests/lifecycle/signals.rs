@@ -317,7 +317,11 @@ async fn signals_that_cannot_be_armed_fail_the_start() {
         }
     }
     let server = hello().signal_source(Refused).stop_on([Signal::Sigterm]);
+    let handle = server.handle();
     let error = TestServer::try_start(server).await.unwrap_err();
+    // Nothing is bound, and nothing can be stopped any more: it has.
+    assert_eq!(handle.phase(), Phase::Stopped);
+    assert_eq!(error.report().connections().accepted, 0);
     assert!(
         matches!(error.reason(), StartReason::Signals(_)),
         "{error:?}"

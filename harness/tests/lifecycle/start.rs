@@ -329,6 +329,29 @@ async fn on_ready_may_stop_the_server_and_ready_is_told_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_check_may_stop_the_server_and_wait_for_it() {
+    let notes = Notes::default();
+    let server = hello();
+    let (handle, told) = (server.handle(), notes.clone());
+    server.health().check(Check::new("suspicious", move || {
+        let (handle, told) = (handle.clone(), told.clone());
+        async move {
+            let report = handle.stop_because("not on this machine").await;
+            told.note(format!("complete: {}", report.is_complete()));
+            Ok::<(), String>(())
+        }
+    }));
+    let handle = server.handle();
+    let error = TestServer::try_start(server).await.unwrap_err();
+    assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
+    assert_eq!(error.report().exit_code(), 0);
+    assert!(handle.report().is_complete());
+    // The start was told to end, and the check with it, or it came back with what it knew then.
+    let told = notes.taken();
+    assert!(told.is_empty() || told == ["complete: false"], "{told:?}");
+}
+
+#[tokio::test]
 async fn on_start_may_stop_the_server() {
     let server = hello();
     let handle = server.handle();

@@ -9,8 +9,8 @@ use super::signalled::signal_until;
 use super::{assert_in_order, unruly};
 
 /// The budget of a stop under the short plan below.
-const BUDGET: Duration = Duration::from_millis(1500);
-const SHORT: [&str; 6] = ["--drain", "500", "--hooks", "500", "--margin", "500"];
+const BUDGET: Duration = Duration::from_millis(2500);
+const SHORT: [&str; 6] = ["--drain", "500", "--hooks", "1000", "--margin", "1000"];
 
 fn short(args: &[&'static str]) -> Process {
     let args = SHORT.iter().chain(args).copied();
