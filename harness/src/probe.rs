@@ -423,10 +423,11 @@ mod tests {
         let bytes: Vec<u8> = probe
             .seen()
             .iter()
-            .flat_map(|seen| match seen {
-                Seen::Bytes(bytes) => bytes.to_vec(),
-                _ => Vec::new(),
+            .filter_map(|seen| match seen {
+                Seen::Bytes(bytes) => Some(bytes.to_vec()),
+                end => end.is_end().then(Vec::new),
             })
+            .flatten()
             .collect();
         assert_eq!(bytes, b"some bytes");
     }

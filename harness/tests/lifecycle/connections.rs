@@ -24,13 +24,17 @@ const fn is_goaway(seen: &Seen) -> bool {
 
 /// The last streams of every GOAWAY that came.
 fn goaways(probe: &Probe) -> Vec<u32> {
-    let last = |seen: &Seen| match seen {
-        Seen::GoAway {
+    let last = |seen: &Seen| {
+        if let Seen::GoAway {
             last_stream,
             code: 0,
             ..
-        } => Some(*last_stream),
-        _ => None,
+        } = seen
+        {
+            Some(*last_stream)
+        } else {
+            None
+        }
     };
     probe.seen().iter().filter_map(last).collect()
 }

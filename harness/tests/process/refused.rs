@@ -113,7 +113,7 @@ async fn an_address_of_another_machine_is_named() {
 #[tokio::test]
 async fn a_check_that_stays_red_hangs_or_panics_is_named() {
     for kind in ["red", "hang", "panic"] {
-        let exit = refused(unruly(["--check", kind, "--ready", "1500"])).await;
+        let exit = refused(unruly(["--check", kind, "--ready", "300"])).await;
         assert_eq!(exit.code, Some(69), "{exit}");
         said(&exit, &["not ready", kind]);
     }
