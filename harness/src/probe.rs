@@ -420,15 +420,12 @@ mod tests {
         server.write_all(b"some bytes").await.unwrap();
         drop(server);
         assert_eq!(probe.end().await, Seen::Fin);
-        let bytes: Vec<u8> = probe
-            .seen()
-            .iter()
-            .filter_map(|seen| match seen {
-                Seen::Bytes(bytes) => Some(bytes.to_vec()),
-                end => end.is_end().then(Vec::new),
-            })
-            .flatten()
-            .collect();
+        let mut bytes = Vec::new();
+        for seen in probe.seen() {
+            if let Seen::Bytes(came) = seen {
+                bytes.extend_from_slice(came);
+            }
+        }
         assert_eq!(bytes, b"some bytes");
     }
 }
