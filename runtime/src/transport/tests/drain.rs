@@ -226,6 +226,30 @@ async fn a_body_half_sent_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_head_that_trickles_in_behind_a_body_has_1_s_like_any_other() {
+    let fixture = Fixture::in_memory(app());
+    let mut client = fixture.dial(4096);
+    client
+        .send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody")
+        .await;
+    client.until("body").await;
+    client.send("G").await;
+    tokio::task::yield_now().await;
+    fixture.drain();
+    let begun = fixture.now();
+    for byte in ["E", "T", " "] {
+        advance(millis(300)).await;
+        client.send(byte).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(client.rest().await, (String::new(), End::Fin));
+    let took = fixture.now().since(begun);
+    assert!(took <= millis(1001), "{took:?}");
+    assert_eq!(fixture.closed(1).await.end, ConnectionEnd::TimedOut);
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_in_flight_until_its_last_byte_is_out() {
     let fixture = Fixture::in_memory(app());
     let mut client = fixture.dial(4096);
