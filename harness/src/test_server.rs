@@ -207,7 +207,6 @@ impl TestServer {
     }
 
     /// All the facts so far.
-    #[must_use]
     pub fn report(&self) -> Report {
         self.handle().report()
     }

@@ -248,17 +248,19 @@ impl fmt::Display for Report {
         let so_far = if self.complete {
             "stopped after"
         } else {
-            "stopping since"
+            "stopping for"
         };
         write!(f, "{so_far} {}: {cause}", Millis(self.total))?;
         if let Some(failure) = &self.outcome.start_failure {
             write!(f, ": {}", failure.message())?;
         }
-        f.write_str("; ")?;
-        if self.outcome.is_clean() {
-            f.write_str("clean")?;
-        } else {
-            write!(f, "exit code {}", self.outcome.exit_code())?;
+        if !self.complete {
+            return self.fmt_so_far(f);
+        }
+        match (self.outcome.exit_code(), self.failures.len()) {
+            (CLEAN, 0) => f.write_str("; clean")?,
+            (code, 0) => write!(f, "; exit code {code}")?,
+            (code, failures) => write!(f, "; exit code {code}, {failures} failed")?,
         }
         write!(
             f,
@@ -285,6 +287,29 @@ impl fmt::Display for Report {
         }
         if self.stalled >= NOTABLE_STALL {
             write!(f, "; stalled {}", Millis(self.stalled))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    /// What a stop that is not over waits for.
+    fn fmt_so_far(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(phase) = self.phases.last() {
+            write!(f, "; still {}", phase.phase)?;
+        }
+        write!(f, "; connections {} open", self.connections.open)?;
+        let workers = self.workers.iter().filter(|known| known.outcome.is_none());
+        for worker in workers {
+            write!(f, "; worker {} runs", worker.name)?;
+        }
+        for hook in self.hooks.iter().filter(|hook| hook.outcome.is_none()) {
+            let state = if hook.started.is_some() {
+                "runs"
+            } else {
+                "has not begun"
+            };
+            write!(f, "; hook {} {state}", hook.name)?;
         }
         Ok(())
     }

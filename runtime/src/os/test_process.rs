@@ -74,7 +74,11 @@ pub(crate) struct TestProcess {
 impl TestProcess {
     fn start(name: &str, how: &[&str]) -> Self {
         let exe = std::env::current_exe().expect("the test binary has a path");
-        let mut words: Vec<std::ffi::OsString> = how.iter().map(Into::into).collect();
+        // Whoever starts the tests may ignore signals, as a shell does for what it runs in the
+        // background; the tests are about signals that mean what they usually do.
+        let default = ["env", "--default-signal"];
+        let mut words: Vec<std::ffi::OsString> =
+            default.iter().chain(how).map(Into::into).collect();
         words.push(exe.into());
         let (program, arguments) = words.split_first().expect("one word at least");
         let mut process = Command::new(program)

@@ -318,6 +318,20 @@ impl Driver {
         } else {
             tracing::warn!(target: "lamplighter::lifecycle", "{report}");
         }
+        for cut in &report.connections().cut {
+            let age = cut.at.since(cut.work.begun_at);
+            tracing::warn!(
+                target: "lamplighter::lifecycle",
+                connection = %cut.connection,
+                peer = %cut.peer,
+                protocol = %cut.work.protocol,
+                method = %cut.work.method,
+                route = cut.work.template.as_deref().unwrap_or("<unmatched>"),
+                ?age,
+                stuck = cut.stuck,
+                "cut"
+            );
+        }
         for thread in self.tasks.live_threads() {
             tracing::warn!(target: "lamplighter::lifecycle", %thread, "still running: left behind");
         }

@@ -43,13 +43,11 @@ impl StartError {
     }
 
     /// What happened, hooks included.
-    #[must_use]
     pub const fn report(&self) -> &Report {
         &self.report
     }
 
     /// What happened, hooks included.
-    #[must_use]
     pub fn into_report(self) -> Report {
         self.report
     }

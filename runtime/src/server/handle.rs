@@ -124,7 +124,6 @@ impl ServerHandle {
     }
 
     /// All the facts so far; the complete report once the server has stopped.
-    #[must_use]
     pub fn report(&self) -> Report {
         self.life.report()
     }

@@ -409,8 +409,17 @@ impl Watched for Life {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return "the server's state is locked".to_owned(),
         };
-        let report = inner.machine.report(&inner.timeline);
-        format!("{report}\n{}", report.timeline_text())
+        let mut report = inner.machine.report(&inner.timeline);
+        // The machine knows the time of the last thing that happened, and nothing happens any more.
+        report.total = self.clock.now().since(report.began);
+        let work = match self.transport.try_lock() {
+            Ok(transport) => transport.as_ref().map_or(0, Transport::in_flight),
+            Err(_) => 0,
+        };
+        format!(
+            "{report}; requests {work} in flight\n{}",
+            report.timeline_text()
+        )
     }
 }
 

@@ -18,6 +18,7 @@ use lamplighter_lifecycle::{
 /// [`timeline`](Self::timeline) is for people. Returned from `main`, it sets the exit code, and
 /// tells on standard error what was not clean.
 #[derive(Clone)]
+#[must_use = "return it from `main`: it sets the exit code"]
 pub struct Report(Arc<lamplighter_lifecycle::Report>);
 
 impl Report {
@@ -113,8 +114,8 @@ impl Report {
     /// |---|---|
     /// | 0 | clean, also after SIGTERM or SIGINT |
     /// | 10 | work was cut |
-    /// | 11 | hooks failed, panicked, timed out, or were never started |
-    /// | 12 | the stop was abandoned by a third signal |
+    /// | 11 | a hook failed, panicked, timed out, or was never started |
+    /// | 12 | abandoned: by a third signal, or at the end of the budget |
     /// | 69 | the server could not start, or not stay up |
     /// | 78 | the configuration was refused |
     #[must_use]

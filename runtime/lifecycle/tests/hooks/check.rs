@@ -137,12 +137,11 @@ fn one_hook_alone_may_be_too_slow() {
 
 /// The names of the chain that is too long for a second.
 fn too_long(hooks: impl IntoIterator<Item = HookSpec>) -> Vec<String> {
-    match graph(hooks).check(SECOND).unwrap_err() {
-        HookError::ChainTooLong { chain, .. } => {
-            chain.iter().map(|link| link.hook.to_string()).collect()
-        }
-        other => panic!("{other}"),
-    }
+    let error = graph(hooks).check(SECOND).unwrap_err();
+    let HookError::ChainTooLong { chain, .. } = error else {
+        panic!("{error}");
+    };
+    chain.iter().map(|link| link.hook.to_string()).collect()
 }
 
 #[test]
