@@ -193,6 +193,15 @@ impl<F: Future> Future for Tracked<F> {
     }
 }
 
+/// Drops what users have handed in: a panic in it is logged and goes no further, so that whatever
+/// has to follow does.
+pub(crate) fn let_go<T>(value: T) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        let message = panic_message(panic.as_ref());
+        tracing::error!(target: "lamplighter::os", "a value panicked when it was dropped: {message}");
+    }
+}
+
 /// What a panic said.
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> String {
     payload

@@ -11,7 +11,7 @@ use lamplighter_lifecycle::{Announcement, Cause};
 use super::error::ServerError;
 use super::report::Report;
 use super::running::Ready;
-use crate::os::tasks::panic_message;
+use crate::os::tasks::{let_go, panic_message};
 
 type OnStart = Box<dyn FnMut() + Send>;
 type OnReady = Box<dyn FnMut(&Ready) + Send>;
@@ -67,7 +67,7 @@ impl<F> Listed<F> {
     fn clear(&self) {
         // Dropped without the lock: what a callback captured may have a say in its own drop.
         let callbacks = std::mem::take(&mut *self.lock());
-        drop(callbacks);
+        callbacks.into_iter().for_each(let_go);
     }
 
     /// Runs every callback that is registered by now; gives back the messages of those that

@@ -20,6 +20,7 @@ use super::report::Report;
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
+use crate::os::tasks::let_go;
 use crate::os::watchdog::{WatchGuard, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
 
@@ -355,9 +356,12 @@ impl Life {
             let hooks = std::mem::take(&mut inner.hooks);
             (hooks, inner.workers.take_all())
         };
-        // Dropped without the lock: captured values may have a say in their own drop.
+        // Dropped without the lock: captured values may have a say in their own drop. One by one:
+        // they may panic in it, and whoever waits for the end is still to be woken.
         let transport = self.transport().take();
-        drop((hooks, workers, transport));
+        hooks.into_iter().for_each(let_go);
+        workers.into_iter().for_each(let_go);
+        let_go(transport);
         self.callbacks.clear();
         self.health.set(Readiness::NotReady);
         self.health.clear();

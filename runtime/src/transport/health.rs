@@ -14,6 +14,7 @@ use lamplighter_lifecycle::Readiness;
 pub use check::Check;
 
 use crate::os::clock::Clock;
+use crate::os::tasks::let_go;
 
 /// The health of one server. A clone is the same health.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +81,7 @@ impl Health {
     /// Lets go of the checks, and of what they captured.
     pub(crate) fn clear(&self) {
         let checks = std::mem::take(&mut *self.lock());
-        drop(checks);
+        checks.into_iter().for_each(let_go);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Check>>> {
