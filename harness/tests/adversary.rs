@@ -5,6 +5,8 @@
 
 #[path = "adversary/drops.rs"]
 mod drops;
+#[path = "adversary/panics.rs"]
+mod panics;
 
 /// Panics without a word on standard error.
 fn panics_quietly(message: &'static str) {

@@ -29,6 +29,7 @@ use super::service::Parts;
 use super::sniff::{Known, Sniff};
 use crate::os::clock::Timer;
 use crate::os::listener::{Addr, Io};
+use crate::os::tasks::let_go;
 
 /// The future of one connection, from accept to its closed socket.
 pub(super) struct Connected {
@@ -47,6 +48,8 @@ pub(super) struct Connected {
     obeyed: Asked,
     heard: u64,
     look: Look,
+    /// Set while it is polled, and for ever if that panics.
+    in_poll: bool,
     // Dropped last: the end is reported when all of the above is gone.
     _token: Token,
 }
@@ -103,6 +106,7 @@ impl Connected {
             obeyed: asked,
             heard,
             look: Look::NotYet,
+            in_poll: false,
             _token: token,
         }
     }
@@ -415,7 +419,8 @@ impl Connected {
         let socket = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Sniffing(sniff) => Some((sniff.into_socket(), None)),
             Stage::Speaking(conversation) => {
-                drop(conversation);
+                // What the application left in it may panic, and the socket is still to be ended.
+                let_go(conversation);
                 self.account.socket().take()
             }
             Stage::Upgraded | Stage::Over => self.account.socket().take(),
@@ -448,10 +453,12 @@ impl Future for Connected {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let mut scope = this.scope.take();
+        this.in_poll = true;
         let polled = {
             let _entered = Entered::new(&mut scope);
             this.run(cx)
         };
+        this.in_poll = false;
         this.scope = scope;
         polled
     }
@@ -462,9 +469,13 @@ impl Drop for Connected {
         if matches!(self.stage, Stage::Over) {
             return;
         }
-        // The task was aborted, or its runtime is going away.
         let upgraded = matches!(self.stage, Stage::Upgraded);
-        let (end, leave) = if upgraded || self.account.in_flight() > 0 {
+        let (end, leave) = if self.in_poll {
+            // Something of the application's panicked where no answer could be made of it any more:
+            // it broke the connection by itself, nobody cut it.
+            (ConnectionEnd::Failed, Leave::Reset)
+        } else if upgraded || self.account.in_flight() > 0 {
+            // The task was aborted, or its runtime is going away.
             (ConnectionEnd::Cut, Leave::Reset)
         } else {
             (ConnectionEnd::Idle, Leave::Close)

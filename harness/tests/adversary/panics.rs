@@ -1,0 +1,91 @@
+//! Panics of the application in places where no answer can be made of them: they break their own
+//! connection, and nobody calls that a cut.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::routing::get;
+use http_body::{Frame, SizeHint};
+use lamplighter::ConnectionEnd;
+use lamplighter_harness::{Seen, TestServer};
+
+use super::{Bomb, panics_quietly};
+
+/// A body that panics.
+enum Bad {
+    /// When asked for its length.
+    Size,
+    /// When asked whether it has ended.
+    End,
+    /// When it is dropped.
+    Drop { _bomb: Bomb },
+}
+
+impl http_body::Body for Bad {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        if matches!(self, Self::End) {
+            panics_quietly("asked for its end");
+        }
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if matches!(self, Self::Size) {
+            panics_quietly("asked for its length");
+        }
+        SizeHint::default()
+    }
+}
+
+fn app() -> Router {
+    Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/size", get(|| async { Body::new(Bad::Size) }))
+        .route("/end", get(|| async { Body::new(Bad::End) }))
+        .route(
+            "/drop",
+            get(|| async { Body::new(Bad::Drop { _bomb: Bomb }) }),
+        )
+}
+
+#[tokio::test]
+async fn a_panic_that_breaks_a_connection_is_no_cut() {
+    let server = TestServer::spawn(app()).await;
+    for path in ["/size", "/end", "/drop"] {
+        let mut probe = server.probe().await;
+        probe
+            .send(format!(
+                "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+            ))
+            .await
+            .unwrap();
+        if probe.end().await == Seen::Fin {
+            // The application's own framework caught it.
+            let text = format!("{:?}", probe.seen());
+            assert!(text.contains(" 500 "), "{path}: {text}");
+        }
+    }
+    assert_eq!(server.get("/").await.status(), 200);
+    let report = server.stop().await;
+    let connections = report.connections();
+    let tally = connections.tally;
+    assert_eq!((tally.begun, tally.cut), (4, 0), "{report}");
+    assert_eq!(tally.begun, tally.answered + tally.aborted, "{tally:?}");
+    assert!(tally.aborted > 0, "{tally:?}");
+    assert_eq!(connections.ended(ConnectionEnd::Failed), tally.aborted);
+    assert_eq!(connections.ended(ConnectionEnd::Cut), 0);
+    assert_eq!(report.exit_code(), 0, "{report}");
+}
