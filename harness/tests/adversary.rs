@@ -5,6 +5,8 @@
 
 #[path = "adversary/drops.rs"]
 mod drops;
+#[path = "adversary/named.rs"]
+mod named;
 #[path = "adversary/panics.rs"]
 mod panics;
 

@@ -63,6 +63,8 @@ struct Ending {
 
 impl Account {
     pub(super) fn open(id: ConnectionId, inner: Arc<Inner>, flags: u8) -> (Arc<Self>, Token) {
+        // No request is older than its connection, whatever else is known of it.
+        let opened_at = inner.sink.now();
         let account = Arc::new(Self {
             id,
             inner,
@@ -78,7 +80,7 @@ impl Account {
             cut: AtomicU64::new(0),
             aborted: AtomicU64::new(0),
             last_verb: AtomicU8::new(Verb::Other as u8),
-            last_begun_at: AtomicU64::new(0),
+            last_begun_at: AtomicU64::new(opened_at.as_nanos()),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
             ending: Mutex::default(),
@@ -151,7 +153,9 @@ impl Account {
 
     /// Counts a request whose head is complete; gives its number. Called by the connection's task
     /// alone.
-    pub(super) fn begin(&self) -> u64 {
+    pub(super) fn begin(&self, verb: Verb) -> u64 {
+        // Known before it has answered or waited: it may do neither.
+        self.last_verb.store(verb as u8, Ordering::Relaxed);
         let number = self.begun.load(Ordering::Relaxed) + 1;
         self.begun.store(number, Ordering::Relaxed);
         number

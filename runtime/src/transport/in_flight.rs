@@ -41,10 +41,11 @@ pub(super) enum By {
 impl Exchange {
     /// A request whose head is complete. Called by the connection's task alone.
     pub(super) fn begin(account: &Arc<Account>, method: &Method) -> Self {
+        let verb = Verb::of(method);
         Self {
-            number: account.begin(),
+            number: account.begin(verb),
             token: Token::another(account),
-            verb: Verb::of(method),
+            verb,
             begun_at: AtomicU64::new(UNKNOWN),
             end: AtomicU8::new(UNFINISHED),
             lost: AtomicBool::new(false),

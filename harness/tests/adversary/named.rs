@@ -1,0 +1,50 @@
+//! Work that was cut before it ever gave its thread back, or after it was done: it is named all the
+//! same, and nothing is older than its connection.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use lamplighter::{Plan, Server, ServerEventKind};
+use lamplighter_harness::{Gate, Recorder, TestServer};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_is_named_by_its_method_and_age() {
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let app = Router::new().route(
+        "/",
+        post(move || {
+            inside.pass_blocking();
+            async {}
+        }),
+    );
+    let plan = Plan::new()
+        .drain_timeout(Duration::ZERO)
+        .margin(Duration::from_millis(40));
+    let server = Server::new(app).plan(plan);
+    let recorder = Recorder::attach(&server);
+    let server = TestServer::start(server).await;
+    let mut probe = server.probe().await;
+    probe
+        .send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")
+        .await
+        .unwrap();
+    gate.reached(1).await;
+    let report = server.stop().await;
+    gate.open();
+    let cut = &report.connections().cut;
+    assert_eq!(cut.len(), 1, "{report}");
+    assert_eq!(&*cut[0].work.method, "POST");
+    let begun_at = Duration::from_nanos(cut[0].work.begun_at.as_nanos());
+    let events = recorder.finish().await.events;
+    let ready = events
+        .iter()
+        .find(|event| matches!(event.kind, ServerEventKind::Ready))
+        .unwrap();
+    assert!(
+        begun_at > ready.at,
+        "begun at {begun_at:?}, ready at {:?}",
+        ready.at
+    );
+}
