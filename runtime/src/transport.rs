@@ -41,6 +41,7 @@ mod scope;
 mod service;
 mod shutdown_signal;
 mod sniff;
+mod tunnel;
 mod verb;
 
 #[cfg(test)]

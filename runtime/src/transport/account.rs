@@ -161,9 +161,16 @@ impl Account {
         number
     }
 
-    /// Makes a request visible that cannot go on for now; gives the time.
-    pub(super) fn waits(&self, number: u64, verb: Verb, waker: &Waker) -> Instant {
-        let begun_at = self.inner.sink.now();
+    /// Makes a request visible that cannot go on for now; gives the time of its beginning, which
+    /// is now unless that is known.
+    pub(super) fn waits(
+        &self,
+        number: u64,
+        verb: Verb,
+        begun_at: Option<Instant>,
+        waker: &Waker,
+    ) -> Instant {
+        let begun_at = begun_at.unwrap_or_else(|| self.inner.sink.now());
         let waiting = Waiting {
             verb,
             begun_at,

@@ -18,6 +18,7 @@ use super::account::Account;
 use super::flag;
 use super::in_flight::{By, Exchange};
 use super::service::BoxError;
+use super::tunnel;
 
 /// A request's hold on its connection's account, for as long as it is in flight.
 pub(super) enum Hold {
@@ -75,6 +76,10 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(hold) = self.0.take() {
+            if hold.exchange().is_tunnel() {
+                // hyper is done with its head, and would have spawned it by now.
+                drop(tunnel::opening());
+            }
             hold.release();
         }
     }

@@ -19,6 +19,7 @@ use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::scope::{self, ServerScope};
 use super::service::{BoxError, Incoming, Site};
+use super::tunnel;
 
 /// A connection that speaks HTTP.
 pub(crate) trait Conversation: Send {
@@ -168,6 +169,10 @@ where
     )]
     fn execute(&self, stream: F) {
         let Spawner { runtime, scope } = &*self.0;
-        runtime.spawn(scope::scope(scope.clone(), stream));
+        if let Some(exchange) = tunnel::opening() {
+            runtime.spawn(tunnel::carry(exchange, stream));
+        } else {
+            runtime.spawn(scope::scope(scope.clone(), stream));
+        }
     }
 }

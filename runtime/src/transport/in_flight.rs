@@ -28,6 +28,7 @@ const UNKNOWN: u64 = u64::MAX;
 const UNFINISHED: u8 = 0;
 const FINISHED: u8 = 1;
 const UPGRADED: u8 = 2;
+const TUNNEL: u8 = 3;
 
 /// Who holds the last piece of an answer, and so who settles it.
 #[derive(Clone, Copy)]
@@ -76,6 +77,16 @@ impl Exchange {
         self.end.store(UPGRADED, Ordering::Release);
     }
 
+    /// The answer turns the stream over to the application: in flight until that ends.
+    pub(super) fn tunnel(&self) {
+        self.end.store(TUNNEL, Ordering::Release);
+    }
+
+    /// Whether the stream was turned over, and has not ended.
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.end.load(Ordering::Acquire) == TUNNEL
+    }
+
     /// A part of the answer was thrown away unsent.
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::Release);
@@ -87,12 +98,17 @@ impl Exchange {
     /// to be read after this.
     pub(super) fn waits(&self, cx: &Context<'_>) {
         if self.begun_at().is_none() {
-            let begun_at = self
-                .account()
-                .waits(self.number, self.verb, cx.waker())
-                .as_nanos();
-            self.begun_at.store(begun_at, Ordering::Relaxed);
+            self.waits_here(cx);
         }
+    }
+
+    /// As [`waits`](Self::waits), also if another task has waited for it before.
+    pub(super) fn waits_here(&self, cx: &Context<'_>) {
+        let begun_at = self.begun_at();
+        let begun_at = self
+            .account()
+            .waits(self.number, self.verb, begun_at, cx.waker());
+        self.begun_at.store(begun_at.as_nanos(), Ordering::Relaxed);
     }
 
     /// It is over.

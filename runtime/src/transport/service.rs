@@ -24,6 +24,7 @@ use super::flag;
 use super::in_flight::Exchange;
 use super::io::{ConnectionIo, Seen};
 use super::limits::Limits;
+use super::tunnel;
 
 /// The body of a request, as hyper reads it.
 pub type Incoming = hyper::body::Incoming;
@@ -322,7 +323,12 @@ where
             Ok(answer) => {
                 let (head, body) = answer.into_parts();
                 let no_content = prepare(&hold, head.status);
-                Response::from_parts(head, AnswerBody::application(body, hold, no_content))
+                let tunnel = tunnel_of(&hold, head.status);
+                let body = AnswerBody::application(body, hold, no_content);
+                if let Some(exchange) = tunnel {
+                    tunnel::opens(&exchange);
+                }
+                Response::from_parts(head, body)
             }
             Err(error) => {
                 tracing::error!(target: "lamplighter::transport", error = %error, "request failed");
@@ -386,6 +392,16 @@ fn prepare(hold: &Hold, status: StatusCode) -> bool {
     } else {
         // hyper would send a body after an answer to HEAD.
         exchange.is_head() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+    }
+}
+
+/// The exchange of an HTTP/2 request whose answer hands its stream to the application.
+fn tunnel_of(hold: &Hold, status: StatusCode) -> Option<Arc<Exchange>> {
+    match hold {
+        Hold::Shared(exchange) if exchange.is_connect() && status.is_success() => {
+            Some(Arc::clone(exchange))
+        }
+        Hold::Shared(_) | Hold::Sole(_) => None,
     }
 }
 
