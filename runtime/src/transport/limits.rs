@@ -20,8 +20,9 @@ impl Limits {
     /// first byte of every further HTTP/1 head to its last. Then it is closed without an answer.
     ///
     /// 10 s: more than a client on a bad line needs for a few kilobytes, and a tenth of what a slow
-    /// attacker would like. It does not bound how long a connection idles between requests. `None`
-    /// waits for ever.
+    /// attacker would like. It does not bound how long a connection idles between requests; one that
+    /// has said that it speaks HTTP/2 counts as idle, with or without a request. `None` waits for
+    /// ever.
     #[must_use]
     pub const fn header_read_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.header_read_timeout = timeout;
