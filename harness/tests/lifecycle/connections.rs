@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::routing::get;
 use futures_util::stream;
-use lamplighter::{ConnectionEnd, Phase, Plan, Server};
+use lamplighter::{Bind, ConnectionEnd, Phase, Plan, Server};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 
 use super::{held, hello, millis, secs};
@@ -232,4 +232,37 @@ async fn a_peer_that_does_not_read_is_in_flight_until_the_deadline_then_cut() {
     assert!(report.total() >= millis(300), "{report}");
     // Cut, never cleanly ended: the body must not look complete.
     assert_eq!(probe.end().await, Seen::Rst);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_listener_that_refuses_newcomers_answers_who_was_there_and_leaves_the_port_free() {
+    let bind = Bind::from("127.0.0.1:0").refuse_new_at_stop();
+    let server = Server::new(Router::new().route("/", get(|| async { "hello" }))).listen(bind);
+    let server = TestServer::start(server).await;
+    let addr = server.addr();
+    let mut there = server.probe().await;
+    there
+        .send("GET / HTTP/1.1\r\nhost: there\r\n\r\n")
+        .await
+        .unwrap();
+    let settled = tokio::spawn(server.stop());
+    there.text("hello").await;
+    assert_eq!(there.end().await, Seen::Fin);
+    let report = within("the end of the stop", settled).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    // What waits for newcomers to be gone is the filter's own time.
+    let draining = report
+        .phases()
+        .iter()
+        .find(|phase| phase.phase == Phase::Draining);
+    assert!(
+        draining.unwrap().took >= millis(10),
+        "{}",
+        report.timeline()
+    );
+    // The filter went with the listener: the port is as good as new.
+    let again = std::net::TcpListener::bind(addr).unwrap();
+    drop(std::net::TcpStream::connect(addr).unwrap());
+    drop(again);
 }
