@@ -290,6 +290,13 @@ impl AsyncWrite for ConnectionIo {
             this.account.flushed(0);
             if this.account.has(flag::UPGRADING) {
                 this.park();
+            } else if this.account.in_flight() > 0 {
+                // hyper does not read while a handler works, since an end of the peer's side means
+                // nothing then. A reset does: nobody is left to be answered.
+                let socket = this.socket.as_ref();
+                if let Some(Poll::Ready(error)) = socket.map(|socket| socket.poll_broken(cx)) {
+                    return Poll::Ready(Err(error));
+                }
             }
         }
         Poll::Ready(flushed)

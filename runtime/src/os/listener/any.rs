@@ -196,6 +196,19 @@ impl Io {
             Self::Other(other) => other.0.abort(),
         }
     }
+
+    /// Ready once the connection is known to be broken; an end of the peer's side does not break
+    /// it. Leaves every byte where it is, and does not look past bytes that nobody reads. TCP alone
+    /// can tell.
+    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Self::Tcp(stream) = self else {
+            return Poll::Pending;
+        };
+        match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
 }
 
 impl fmt::Debug for OtherIo {

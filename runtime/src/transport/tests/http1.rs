@@ -1,6 +1,8 @@
 //! HTTP/1 while nobody stops the server.
 
+use std::future::pending;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,8 +13,10 @@ use futures_util::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use lamplighter_lifecycle::{ConnectionEnd, Protocol};
+use socket2::SockRef;
+use tokio::sync::Notify;
 
-use super::fixture::{End, Fixture, tally};
+use super::fixture::{End, Fixture, soon, tally};
 use crate::transport::Limits;
 
 fn app() -> Router {
@@ -238,5 +242,57 @@ async fn a_body_in_a_segment_of_its_own_is_not_taken_for_the_next_head() {
     assert_eq!(client.rest().await, (String::new(), End::Fin));
     assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Idle);
     assert_eq!(fixture.now(), before);
+    fixture.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_resets_while_a_handler_works_takes_its_request_along() {
+    let works = Arc::new(Notify::new());
+    let told = Arc::clone(&works);
+    let handler = move || {
+        let told = Arc::clone(&told);
+        async move {
+            told.notify_one();
+            pending::<()>().await;
+        }
+    };
+    let fixture = Fixture::serving(Router::new().route("/", get(handler))).await;
+    let mut client = fixture.connect().await;
+    client.get("/").await;
+    soon("the handler", works.notified()).await;
+    let tcp = client.into_tcp();
+    SockRef::from(&tcp)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(tcp);
+    let closed = fixture.closed(1).await;
+    assert_eq!(closed.end, ConnectionEnd::Failed);
+    assert_eq!(closed.tally, tally(1, 0, 0, 1));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_ends_its_side_while_a_handler_works_is_answered() {
+    let works = Arc::new(Notify::new());
+    let goes_on = Arc::new(Notify::new());
+    let (told, waits) = (Arc::clone(&works), Arc::clone(&goes_on));
+    let handler = move || {
+        let (told, waits) = (Arc::clone(&told), Arc::clone(&waits));
+        async move {
+            told.notify_one();
+            waits.notified().await;
+            "done"
+        }
+    };
+    let fixture = Fixture::serving(Router::new().route("/", get(handler))).await;
+    let mut client = fixture.connect().await;
+    client.get("/").await;
+    soon("the handler", works.notified()).await;
+    client.finish().await;
+    goes_on.notify_one();
+    let (answer, end) = client.rest().await;
+    assert!(answer.ends_with("done"), "{answer}");
+    assert_eq!(end, End::Fin);
+    assert_eq!(fixture.closed(1).await.tally, tally(1, 1, 0, 0));
     fixture.ends_clean().await;
 }
