@@ -391,6 +391,7 @@ impl Server {
         let own = Tasks::new(runtime, |name, message| {
             tracing::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
         });
+        life.set_tasks(own.clone());
         if process::panics_abort() {
             tracing::warn!(
                 target: "lamplighter::server",

@@ -80,6 +80,17 @@ impl Tasks {
         }
     }
 
+    /// Lets another thread take over what the calling task has just woken.
+    ///
+    /// tokio keeps the task woken last in a slot of the calling thread, from which no other thread
+    /// takes: were the calling task to block now, what it has woken would wait for it. The next task
+    /// to be woken takes the slot and pushes it out to where idle threads look; this is that task,
+    /// and does nothing else. Costs a spawn; for what is woken rarely and must not wait.
+    #[expect(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
+    pub(crate) fn hand_over(&self) {
+        drop(self.runtime.spawn(std::future::ready(())));
+    }
+
     /// How many tasks live. Takes no lock.
     pub(crate) fn count(&self) -> usize {
         self.tasks.count()

@@ -20,6 +20,7 @@ use super::report::Report;
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
+use crate::os::tasks::Tasks;
 use crate::os::tasks::let_go;
 use crate::os::watchdog::{WatchGuard, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
@@ -28,6 +29,8 @@ use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Si
 pub(crate) struct Life {
     inner: Mutex<Inner>,
     pub(crate) wake: Notify,
+    /// Of the runtime that drives this life, once there is one.
+    tasks: OnceLock<Tasks>,
     pub(crate) clock: Clock,
     pub(crate) key: ServerKey,
     pub(crate) callbacks: Callbacks,
@@ -97,6 +100,7 @@ impl Life {
                 workers: Waiting::default(),
             }),
             wake: Notify::new(),
+            tasks: OnceLock::new(),
             clock,
             key: ServerKey::new(),
             callbacks: Callbacks::default(),
@@ -147,10 +151,20 @@ impl Life {
             news
         });
         self.tell_watch(limit, Limit::of(&inner.machine), now);
-        if inner.machine.has_output() || inner.machine.poll_timeout() != timeout {
-            self.wake.notify_one();
+        let wake = inner.machine.has_output() || inner.machine.poll_timeout() != timeout;
+        drop(inner);
+        if wake {
+            self.wake_driver();
         }
         result
+    }
+
+    /// Wakes the driver, on another thread if whoever calls goes on to block this one.
+    fn wake_driver(&self) {
+        self.wake.notify_one();
+        if let Some(tasks) = self.tasks.get() {
+            tasks.hand_over();
+        }
     }
 
     /// Tells the thread beside the runtime by when the stop has to be over.
@@ -202,6 +216,10 @@ impl Life {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(crate) fn set_tasks(&self, tasks: Tasks) {
+        self.tasks.get_or_init(|| tasks);
+    }
+
     pub(crate) fn set_transport(&self, transport: Transport) {
         *self.transport() = Some(transport);
     }
@@ -242,7 +260,7 @@ impl Life {
         let worker = inner.machine.register_worker(name)?;
         inner.workers.put(worker, run);
         drop(inner);
-        self.wake.notify_one();
+        self.wake_driver();
         Ok(())
     }
 

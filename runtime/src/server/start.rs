@@ -58,9 +58,6 @@ impl Start {
             self.life.input(Input::StartFailed(failure));
             return;
         }
-        // What `Bound` has woken goes first: a check that blocks this thread would take it along, in
-        // the one place of a worker's queue that no other worker takes from.
-        tokio::task::yield_now().await;
         let mut answers = Answers::default();
         loop {
             let red = |red| self.life.input(Input::ChecksRed(red));
