@@ -90,19 +90,25 @@ impl Gate {
     }
 
     /// Waits here until the gate lets go, and blocks the thread meanwhile.
+    ///
+    /// # Panics
+    ///
+    /// After three times [`PATIENCE`](crate::PATIENCE): the test that held it is over by then, and
+    /// its runtime waits for this thread.
+    #[track_caller]
     pub fn pass_blocking(&self) {
+        let here = Location::caller();
+        let limit = PATIENCE * 3;
         let _held = Held::at(self);
-        let mut lock = self
+        let lock = self.inner.lock.lock();
+        let lock = lock.unwrap_or_else(PoisonError::into_inner);
+        let waited = self
             .inner
-            .lock
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while !self.take() {
-            lock = self
-                .inner
-                .bell
-                .wait(lock)
-                .unwrap_or_else(PoisonError::into_inner);
+            .bell
+            .wait_timeout_while(lock, limit, |()| !self.take());
+        let timed_out = waited.unwrap_or_else(PoisonError::into_inner).1.timed_out();
+        if timed_out {
+            fail(here, &format!("nobody opened the gate for {limit:?}"));
         }
     }
 

@@ -228,6 +228,33 @@ async fn a_callback_may_ask_for_the_stop_again() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_blocks_its_thread_right_after_stop_does_not_hold_up_the_stop() {
+    let gate = Gate::new();
+    let hand = Arc::new(std::sync::OnceLock::<ServerHandle>::new());
+    let (known, inside) = (Arc::clone(&hand), gate.clone());
+    let handler = move || {
+        let (known, inside) = (Arc::clone(&known), inside.clone());
+        async move {
+            drop(known.get().map(ServerHandle::stop));
+            inside.pass_blocking();
+            "stopping"
+        }
+    };
+    let server = Server::new(Router::new().route("/stop", get(handler))).listen("127.0.0.1:0");
+    hand.set(server.handle()).unwrap();
+    let mut recorder = Recorder::attach(&server);
+    // Spawned, so that the test's own thread is no worker of the server's.
+    let server = tokio::spawn(TestServer::start(server)).await.unwrap();
+    let mut probe = server.probe().await;
+    probe.request("/stop").await.unwrap();
+    gate.reached(1).await;
+    recorder.until("listeners closed").await;
+    gate.open();
+    assert_eq!(probe.answer().await.status(), 200);
+    assert!(server.wait().await.is_clean());
+}
+
 #[tokio::test]
 async fn a_handler_that_waits_for_the_drain_it_asked_for_does_not_wait_for_itself() {
     let hand = Arc::new(std::sync::OnceLock::<ServerHandle>::new());
