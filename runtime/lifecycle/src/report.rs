@@ -260,7 +260,7 @@ impl fmt::Display for Report {
         match (self.outcome.exit_code(), self.failures.len()) {
             (CLEAN, 0) => f.write_str("; clean")?,
             (code, 0) => write!(f, "; exit code {code}")?,
-            (code, failures) => write!(f, "; exit code {code}, {failures} failed")?,
+            (code, failures) => write!(f, "; exit code {code}; failures {failures}")?,
         }
         write!(
             f,
