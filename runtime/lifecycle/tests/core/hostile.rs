@@ -107,6 +107,9 @@ type Hits = [[u32; KINDS.len()]; Phase::ALL.len()];
 
 #[test]
 fn every_kind_of_input_comes_in_every_phase_a_hundred_times() {
+    if is_shortened() {
+        return; // A promise about all of the sequences.
+    }
     let hits = RefCell::new(Hits::default());
     for_each_sequence(1, |setting, numbers| {
         live(setting, numbers, || {
@@ -121,7 +124,7 @@ fn every_kind_of_input_comes_in_every_phase_a_hundred_times() {
         })
     });
     // No cell is out of reach: nothing keeps a driver from handing in any input in any phase.
-    let wanted = 100 * sequences() / 10_000;
+    let wanted = 100;
     let mut missing = Vec::new();
     for (phase, hits) in Phase::ALL.iter().zip(hits.into_inner()) {
         for (kind, hits) in KINDS.iter().zip(hits) {
