@@ -5,6 +5,9 @@
 
 mod http1;
 mod http2;
+mod seen;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Write;
 use std::future::Future;
@@ -18,81 +21,10 @@ use tokio::net::TcpStream;
 
 pub use http1::{Answer, Head};
 pub use http2::Manners;
+pub use seen::Seen;
 
 use self::http2::Http2;
 use crate::patience::{PATIENCE, bounded_at_rest, fail};
-
-/// What came out of a socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Seen {
-    /// Bytes, as one read gave them. On HTTP/2 only what is no frame.
-    Bytes(Bytes),
-    /// HTTP/2: a head, of a response or of trailers.
-    Headers {
-        /// The stream that it belongs to.
-        stream: u32,
-        /// The response's status; `None` for trailers.
-        status: Option<u16>,
-        /// Whether the stream ends with it.
-        last: bool,
-    },
-    /// HTTP/2: a piece of a body.
-    Data {
-        /// The stream that it belongs to.
-        stream: u32,
-        /// The piece.
-        data: Bytes,
-        /// Whether the stream ends with it.
-        last: bool,
-    },
-    /// HTTP/2: RST_STREAM.
-    Reset {
-        /// The stream that was reset.
-        stream: u32,
-        /// The error code.
-        code: u32,
-    },
-    /// HTTP/2: GOAWAY.
-    #[non_exhaustive]
-    GoAway {
-        /// The last stream that may still be answered; 2³¹ - 1 in the first of two.
-        last_stream: u32,
-        /// The error code; 0 for a graceful close.
-        code: u32,
-    },
-    /// HTTP/2: SETTINGS, or their acknowledgement.
-    Settings {
-        /// Whether it acknowledges ours.
-        ack: bool,
-    },
-    /// HTTP/2: PING, or its answer.
-    Ping {
-        /// Whether it answers ours.
-        ack: bool,
-        /// The eight bytes.
-        data: [u8; 8],
-    },
-    /// HTTP/2: WINDOW_UPDATE.
-    WindowUpdate {
-        /// The stream; 0 for the connection.
-        stream: u32,
-        /// By how much.
-        increment: u32,
-    },
-    /// The server has ended its side.
-    Fin,
-    /// The connection was reset.
-    Rst,
-}
-
-impl Seen {
-    /// Whether nothing can come after it.
-    #[must_use]
-    pub const fn is_end(&self) -> bool {
-        matches!(self, Self::Fin | Self::Rst)
-    }
-}
 
 /// One connection of a test, byte by byte.
 ///
@@ -347,85 +279,4 @@ impl Probe {
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
     text.is_empty() || bytes.windows(text.len()).any(|window| window == text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    /// A probe, and the other end of its connection.
-    async fn pair() -> io::Result<(Probe, TcpStream)> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let probe = Probe::connect(listener.local_addr()?).await?;
-        let (server, _) = listener.accept().await?;
-        Ok((probe, server))
-    }
-
-    #[tokio::test]
-    async fn responses_are_taken_one_by_one_however_they_are_framed() {
-        let (mut probe, mut server) = pair().await.unwrap();
-        let sent = b"HTTP/1.1 100 Continue\r\n\r\n\
-            HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none\
-            HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n1;x=y\r\n!\r\n0\r\n\r\n\
-            HTTP/1.1 204 No Content\r\n\r\n\
-            HTTP/1.1 500 Oh\r\nConnection: Close\r\n\r\nthe rest";
-        // In the smallest pieces there are.
-        let writing = tokio::spawn(async move {
-            for byte in sent {
-                server.write_all(&[*byte]).await.unwrap();
-            }
-        });
-        let mut came = Vec::new();
-        for _ in 0..4 {
-            let answer = probe.answer().await;
-            came.push((answer.status(), answer.text(), answer.head.closes()));
-        }
-        writing.await.unwrap();
-        let expected = [
-            (200, "one".into(), false),
-            (201, "two!".into(), false),
-            (204, String::new(), false),
-            (500, "the rest".into(), true),
-        ];
-        assert_eq!(came, expected);
-        assert_eq!(probe.seen().last(), Some(&Seen::Fin));
-    }
-
-    #[tokio::test]
-    async fn an_orderly_end_and_a_reset_are_told_apart() {
-        let (mut probe, server) = pair().await.unwrap();
-        drop(server);
-        assert_eq!(probe.end().await, Seen::Fin);
-        let (mut probe, server) = pair().await.unwrap();
-        probe.send("unread").await.unwrap();
-        server.readable().await.unwrap();
-        // The kernel resets a connection that is closed with bytes unread.
-        drop(server);
-        assert_eq!(probe.end().await, Seen::Rst);
-    }
-
-    #[tokio::test]
-    async fn nobody_listening_is_an_error_of_the_system() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        drop(listener);
-        let refused = Probe::connect(addr).await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    }
-
-    #[tokio::test]
-    async fn every_byte_that_came_is_kept() {
-        let (mut probe, mut server) = pair().await.unwrap();
-        server.write_all(b"some bytes").await.unwrap();
-        drop(server);
-        assert_eq!(probe.end().await, Seen::Fin);
-        let mut bytes = Vec::new();
-        for seen in probe.seen() {
-            if let Seen::Bytes(came) = seen {
-                bytes.extend_from_slice(came);
-            }
-        }
-        assert_eq!(bytes, b"some bytes");
-    }
 }

@@ -7,6 +7,8 @@
 mod connections;
 #[path = "lifecycle/events.rs"]
 mod events;
+#[path = "lifecycle/hook_order.rs"]
+mod hook_order;
 #[path = "lifecycle/hooks.rs"]
 mod hooks;
 #[path = "lifecycle/signals.rs"]
@@ -15,6 +17,10 @@ mod signals;
 mod start;
 #[path = "lifecycle/stop.rs"]
 mod stop;
+#[path = "lifecycle/stop_inside.rs"]
+mod stop_inside;
+#[path = "lifecycle/stop_work.rs"]
+mod stop_work;
 #[path = "lifecycle/workers.rs"]
 mod workers;
 
