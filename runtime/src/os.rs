@@ -7,6 +7,7 @@
 pub(crate) mod block_on;
 pub(crate) mod clock;
 pub(crate) mod listener;
+pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod tasks;

@@ -41,6 +41,7 @@ use self::life::Life;
 use self::signals::{Mode, arm_process, arm_source};
 use self::start::Start;
 use crate::os::listener::{Bind, BoxNetwork, Network, TcpNetwork};
+use crate::os::log;
 use crate::os::process;
 use crate::os::signal::{BoxSignalSource, SignalSource};
 use crate::os::tasks::Tasks;
@@ -128,7 +129,7 @@ impl Server {
     #[must_use]
     pub fn config(self, config: &Config) -> Self {
         if config.took_kubernetes_defaults() {
-            tracing::info!(
+            log::info!(
                 target: "lamplighter::server",
                 plan = ?config.plan(),
                 "in a pod, and told nothing of a plan: taking a lame duck of 5 s within 28 s"
@@ -386,14 +387,14 @@ impl Server {
         let runtime = Handle::current();
         life.clock.begin(&runtime);
         let tasks = Tasks::new(runtime.clone(), |name, message| {
-            tracing::error!(target: "lamplighter::server", %name, "panicked: {message}");
+            log::error!(target: "lamplighter::server", %name, "panicked: {message}");
         });
         let own = Tasks::new(runtime, |name, message| {
-            tracing::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
+            log::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
         });
         life.set_tasks(own.clone());
         if process::panics_abort() {
-            tracing::warn!(
+            log::warn!(
                 target: "lamplighter::server",
                 "built with panic = \"abort\": a panic anywhere ends the process, hooks unrun"
             );
@@ -471,7 +472,7 @@ impl Drop for Server {
         }
         let hooks = self.life.ask(|machine| machine.hooks().len());
         if hooks > 0 {
-            tracing::warn!(
+            log::warn!(
                 target: "lamplighter::server",
                 hooks,
                 "a server with hooks was dropped without having been started: they do not run"

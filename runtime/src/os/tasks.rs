@@ -15,6 +15,8 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::log;
+
 mod roll;
 mod thread;
 
@@ -209,7 +211,7 @@ impl<F: Future> Future for Tracked<F> {
 pub(crate) fn let_go<T>(value: T) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         let message = panic_message(panic.as_ref());
-        tracing::error!(target: "lamplighter::os", "a value panicked when it was dropped: {message}");
+        log::error!(target: "lamplighter::os", "a value panicked when it was dropped: {message}");
     }
 }
 

@@ -21,6 +21,7 @@ use super::running::Ready;
 use super::signals::Signals;
 use super::start::Start;
 use super::worker::worker_end;
+use crate::os::log;
 use crate::os::tasks::{TaskEnd, Tasks};
 use crate::transport::{BoxError, Queue, ServerScope, Sink, Transport, scope, scope_sync};
 
@@ -59,7 +60,7 @@ struct Lost(Arc<Life>);
 impl Drop for Lost {
     fn drop(&mut self) {
         if !self.0.is_finished() {
-            tracing::error!(
+            log::error!(
                 target: "lamplighter::server",
                 phase = %self.0.phase(),
                 "the runtime was dropped while the server was alive: hooks did not run"
@@ -101,7 +102,7 @@ impl Driver {
     }
 
     fn carry_out(&mut self, effect: Effect) -> Turn {
-        tracing::trace!(target: "lamplighter::lifecycle", ?effect);
+        log::trace!(target: "lamplighter::lifecycle", ?effect);
         match effect {
             Effect::Announce(announcement) => self.announce(announcement),
             Effect::BeginStart => self.begin_start(),
@@ -171,7 +172,7 @@ impl Driver {
             }
             Announcement::Error(failures) => {
                 let error = ServerError::new(Arc::clone(failures));
-                tracing::error!(target: "lamplighter::lifecycle", "{error}");
+                log::error!(target: "lamplighter::lifecycle", "{error}");
                 life.callbacks.error.run(|callback| callback(&error))
             }
             Announcement::Stop => {
@@ -181,7 +182,7 @@ impl Driver {
         };
         let panics = life.announcing(|| scope_sync(&self.scope(), run));
         for message in &panics {
-            tracing::error!(
+            log::error!(
                 target: "lamplighter::lifecycle",
                 callback = callback_name(&announcement),
                 "a callback panicked: {message}"
@@ -236,7 +237,7 @@ impl Driver {
             return;
         };
         let name = life.ask(|machine| machine.hooks().label(hook));
-        tracing::debug!(target: "lamplighter::lifecycle", hook = %name, "hook begins");
+        log::debug!(target: "lamplighter::lifecycle", hook = %name, "hook begins");
         let name = format!("hook {name}");
         let (abandoned, is_abandoned) = watch::channel(false);
         let context = HookContext {
@@ -314,13 +315,13 @@ impl Driver {
     fn seal(&self) {
         let report = self.life.report();
         if report.is_clean() {
-            tracing::info!(target: "lamplighter::lifecycle", "{report}");
+            log::info!(target: "lamplighter::lifecycle", "{report}");
         } else {
-            tracing::warn!(target: "lamplighter::lifecycle", "{report}");
+            log::warn!(target: "lamplighter::lifecycle", "{report}");
         }
         for cut in &report.connections().cut {
             let age = cut.at.since(cut.work.begun_at);
-            tracing::warn!(
+            log::warn!(
                 target: "lamplighter::lifecycle",
                 connection = %cut.connection,
                 peer = %cut.peer,
@@ -333,7 +334,7 @@ impl Driver {
             );
         }
         for thread in self.tasks.live_threads() {
-            tracing::warn!(target: "lamplighter::lifecycle", %thread, "still running: left behind");
+            log::warn!(target: "lamplighter::lifecycle", %thread, "still running: left behind");
         }
     }
 

@@ -10,6 +10,7 @@ use super::handle::{ServerHandle, Stopping};
 use super::life::Bound;
 use super::report::Report;
 use crate::os::listener::Addr;
+use crate::os::log;
 use crate::transport::Sink;
 
 /// A server that is ready. Purposefully not `Clone`: it has one owner; for everybody else there is
@@ -64,7 +65,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.handle.phase() < Phase::LameDuck {
-            tracing::warn!(
+            log::warn!(
                 target: "lamplighter::server",
                 "the owner of a running server was dropped: stopping it in the background"
             );

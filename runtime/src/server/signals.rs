@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 
 use super::error::StartReason;
 use super::life::Life;
+use crate::os::log;
 use crate::os::process;
 use crate::os::signal::{self, BoxSignalSource, Subscription};
 use crate::os::tasks::Tasks;
@@ -74,7 +75,7 @@ fn take_signal(life: &Life, stop: &[Signal], signal: Signal) {
     if stop.contains(&signal) {
         life.input(Input::Signal(signal));
     } else {
-        tracing::warn!(
+        log::warn!(
             target: "lamplighter::server",
             %signal,
             "ignored: nothing listens to this signal"
@@ -91,7 +92,7 @@ pub(crate) fn arm_process(
     let (stop, survive) = wanted(stop_on, mode);
     if stop.is_empty() && survive.is_empty() {
         if process::is_pid_one() {
-            tracing::warn!(
+            log::warn!(
                 target: "lamplighter::server",
                 "this process is PID 1 and listens to no signal: SIGTERM will be ignored"
             );
@@ -109,7 +110,7 @@ pub(crate) fn arm_process(
     match subscribed {
         Ok(subscription) => {
             for signal in subscription.ignored() {
-                tracing::info!(
+                log::info!(
                     target: "lamplighter::server",
                     %signal,
                     "inherited as ignored, and left so"

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::Inner;
 use super::account::lock;
 use crate::os::listener::{AcceptError, AnyListener, Backoff, Spare, TurnedAway};
+use crate::os::log;
 use crate::os::tasks::TaskName;
 
 /// What becomes of connections that wait in a listener's queue when it closes.
@@ -127,7 +128,7 @@ async fn accept(
             AcceptError::PerConnection => tokio::task::yield_now().await,
             AcceptError::Resource => {
                 let wait = backoff.next_wait();
-                tracing::warn!(target: "lamplighter::transport", %error, ?wait, "cannot accept");
+                log::warn!(target: "lamplighter::transport", %error, ?wait, "cannot accept");
                 if AcceptError::lacks_descriptors(&error) {
                     turn_away(&mut spare, &mut listener);
                 }
@@ -169,7 +170,7 @@ async fn refuse_new(inner: &Inner, listener: &mut AnyListener) {
         }
         // Without it the queue is emptied as far as it runs dry, as for every other listener.
         Err(error) => {
-            tracing::warn!(target: "lamplighter::transport", %error, "cannot refuse new connections");
+            log::warn!(target: "lamplighter::transport", %error, "cannot refuse new connections");
         }
     }
 }

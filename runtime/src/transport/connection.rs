@@ -29,6 +29,7 @@ use super::service::Parts;
 use super::sniff::{Known, Sniff};
 use crate::os::clock::Timer;
 use crate::os::listener::{Addr, Io};
+use crate::os::log;
 use crate::os::tasks::let_go;
 
 /// The future of one connection, from accept to its closed socket.
@@ -280,7 +281,7 @@ impl Connected {
         let account = &self.account;
         let unanswered = account.in_flight() > 0;
         if let Err(error) = result {
-            tracing::debug!(target: "lamplighter::transport", connection = %account.id, %error, "connection failed");
+            log::debug!(target: "lamplighter::transport", connection = %account.id, %error, "connection failed");
         }
         let end = if account.has(flag::FORCED) {
             ConnectionEnd::Cut
@@ -429,7 +430,7 @@ impl Connected {
             if leave == Leave::Reset {
                 // If that fails the peer gets an ordinary end, later than it should.
                 if let Err(error) = socket.abort() {
-                    tracing::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
+                    log::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
                 }
             }
             drop(socket);

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** the answer names no internals.
 
+use crate::os::log;
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
 
@@ -15,7 +16,7 @@ pub struct OutsideServer;
 
 impl IntoResponse for OutsideServer {
     fn into_response(self) -> Response {
-        tracing::error!(target: "lamplighter::transport", "{self}");
+        log::error!(target: "lamplighter::transport", "{self}");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }

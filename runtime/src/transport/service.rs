@@ -25,6 +25,7 @@ use super::in_flight::Exchange;
 use super::io::{ConnectionIo, Seen};
 use super::limits::Limits;
 use super::tunnel;
+use crate::os::log;
 
 /// The body of a request, as hyper reads it.
 pub type Incoming = hyper::body::Incoming;
@@ -331,7 +332,7 @@ where
                 Response::from_parts(head, body)
             }
             Err(error) => {
-                tracing::error!(target: "lamplighter::transport", error = %error, "request failed");
+                log::error!(target: "lamplighter::transport", error = %error, "request failed");
                 let mut answer = Response::new(AnswerBody::own(FAILED, hold));
                 *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 answer.headers_mut().insert(CONTENT_TYPE, PLAIN);

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use signal_hook::SigId;
 use signal_hook::low_level::{pipe, unregister};
 
+use crate::os::log;
 use crate::os::process::number;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub(super) fn wait(control: &UnixStream, readers: &[Reader], limit: Option<Durat
     match poll(&mut fds, limit.as_ref()) {
         Ok(_) | Err(Errno::INTR) => {}
         // Out of kernel memory; nothing else can go wrong with these arguments.
-        Err(error) => tracing::warn!(target: "lamplighter::os", %error, "waiting for signals"),
+        Err(error) => log::warn!(target: "lamplighter::os", %error, "waiting for signals"),
     }
 }
 

@@ -17,6 +17,7 @@ use lamplighter_lifecycle::Signal;
 use super::effect::{self, Effect};
 use super::pipes::{self, Pipe, Reader};
 use crate::os::clock::Moment;
+use crate::os::log;
 use crate::os::process::Dispositions;
 use crate::os::tasks::{os_thread, panic_message};
 
@@ -321,13 +322,13 @@ fn read_signals(control: &UnixStream) {
 fn deliver(signal: Signal) {
     let (arrival, callbacks) = registry().arrived(signal);
     if callbacks.is_empty() {
-        tracing::debug!(target: "lamplighter::os", %signal, "nobody listens to this signal now");
+        log::debug!(target: "lamplighter::os", %signal, "nobody listens to this signal now");
     }
     for callback in callbacks {
         let called = catch_unwind(AssertUnwindSafe(|| callback(arrival)));
         if let Err(payload) = called {
             let panic = panic_message(payload.as_ref());
-            tracing::error!(target: "lamplighter::os", %signal, panic, "a subscriber panicked");
+            log::error!(target: "lamplighter::os", %signal, panic, "a subscriber panicked");
         }
         // Its last drop may come to be here, outside of the lock.
         drop(callback);
