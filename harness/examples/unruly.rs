@@ -252,7 +252,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
         .with_writer(std::io::stderr)
-        .log_internal_errors(false)
+        // Panics where nobody reads it, as most programs' logs do.
+        .log_internal_errors(true)
         .init();
     let wishes = Wishes::read(std::env::args().skip(1))?;
     let mut servers = Vec::new();

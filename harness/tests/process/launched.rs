@@ -6,7 +6,7 @@ use lamplighter::Signal;
 use lamplighter_harness::Probe;
 
 use super::refused::allowed;
-use super::{assert_in_order, not_tested, quickstart};
+use super::{assert_in_order, not_tested, quickstart, unruly};
 
 #[tokio::test]
 async fn a_reader_that_leaves_after_the_first_line_does_not_change_the_exit_code() {
@@ -32,6 +32,16 @@ async fn a_standard_error_that_nobody_reads_does_not_change_the_exit_code() {
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
     assert_in_order(&exit.stdout, &["hook          telemetry ok", "stop"]);
+}
+
+#[tokio::test]
+async fn a_log_that_panics_where_nobody_reads_it_does_not_end_the_stop() {
+    let process = unruly(["--hook", "database=ok"]).stderr_unread().start();
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert!(exit.stdout.contains("event stop\n"), "{exit}");
 }
 
 #[tokio::test]
