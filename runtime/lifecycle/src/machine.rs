@@ -5,7 +5,9 @@
 //! **Invariant:** in every stopping phase a timer is armed, unless the plan waits without end.
 
 mod cleanup;
+mod report;
 mod start;
+mod state;
 mod stop;
 mod timers;
 mod work;
@@ -15,19 +17,17 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::state::{HookRecord, Listeners, Manner, Signals, Start, Stop, Wait, Worker, WorkerState};
 use self::timers::{Timer, Timers};
 use crate::effect::{Announcement, Effect, Readiness};
 use crate::error::HookError;
-use crate::event::{Event, WorkerOutcome};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::hooks::{ForwardReferences, HookGraph, HookId, HookSpec, Schedule};
 use crate::input::{Input, StartFailure, WorkerId};
 use crate::ledger::Ledger;
 use crate::plan::{Budget, Plan, PlanError};
-use crate::report::{
-    ConnectionsReport, HookOutcome, HookReport, Outcome, PhaseReport, Report, WorkerReport,
-};
-use crate::timeline::Timeline;
+use crate::report::Outcome;
 use crate::{Cause, Instant, Phase, Step};
 
 /// The life of one server: inputs in, effects and events out.
@@ -76,102 +76,6 @@ pub struct Machine {
     sealing: bool,
     stalled: Duration,
     outcome: Outcome,
-}
-
-/// How far the start has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Start {
-    /// Whether the start task is alive.
-    live: bool,
-    /// The checks that were red in the last round.
-    red: Option<Arc<str>>,
-}
-
-/// Whether listeners are open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Listeners {
-    None,
-    Open,
-    Closing,
-    Closed,
-}
-
-/// A worker from its registration to its end.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Worker {
-    name: Arc<str>,
-    state: WorkerState,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum WorkerState {
-    Waiting,
-    Running,
-    Ended(WorkerOutcome),
-}
-
-/// What is known of a hook beside its place in the graph.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct HookRecord {
-    started: Option<Instant>,
-    settled: Option<(Instant, HookOutcome)>,
-    still_running: bool,
-}
-
-/// A stop that has begun.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Stop {
-    cause: Cause,
-    at: Instant,
-    manner: Manner,
-    /// The callbacks have not all been told of it yet.
-    announcing: bool,
-    /// When the drain is over at the latest; `None` if nobody has ended a wait without end.
-    drain_by: Option<Instant>,
-    /// When the stop is over at the latest; `None` while it waits without end.
-    ends_by: Option<Instant>,
-    wait: Wait,
-    cancelled: bool,
-    abandoned: bool,
-}
-
-/// Whether a stop stays in Draining when no work is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Wait {
-    /// It goes on to the hooks.
-    ForWork,
-    /// It was begun by `drain()`: the hooks wait for a stop or a signal.
-    ForStop {
-        /// No work is left, and that was told.
-        drained: bool,
-    },
-}
-
-/// From where a stop began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Manner {
-    /// The server was running.
-    Running,
-    /// The start was under way.
-    DuringStart,
-    /// The start failed.
-    FailedStart,
-    /// The server had not been started.
-    Unstarted,
-}
-
-impl Manner {
-    /// Whether there was a start that went well so far.
-    const fn is_started(self) -> bool {
-        matches!(self, Self::Running | Self::DuringStart)
-    }
-}
-
-/// The stop signals seen so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-struct Signals {
-    counted: u8,
-    last: Option<Instant>,
 }
 
 /// Why a server cannot be started as it is configured.
@@ -327,78 +231,6 @@ impl Machine {
     #[must_use]
     pub fn worker_name(&self, worker: WorkerId) -> Option<&Arc<str>> {
         self.workers.get(&worker).map(|worker| &worker.name)
-    }
-
-    /// All the facts so far, with the timeline that was kept beside this machine.
-    #[must_use]
-    pub fn report(&self, timeline: &Timeline) -> Report {
-        let began = self.stop.as_ref().map_or(self.now, |stop| stop.at);
-        let ended = self.entered(Phase::Stopped).unwrap_or(self.now);
-        let phases = Phase::STOPPING
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, phase)| {
-                let began = self.entered(phase)?;
-                let next = Phase::STOPPING
-                    .get(index + 1)
-                    .and_then(|next| self.entered(*next));
-                let took = next.unwrap_or(ended).since(began);
-                Some(PhaseReport { phase, began, took })
-            })
-            .collect();
-        let hooks = self
-            .graph
-            .ids()
-            .zip(&self.hooks)
-            .map(|(id, record)| {
-                let settled_at = record.settled.as_ref().map_or(self.now, |(at, _)| *at);
-                HookReport {
-                    name: self.graph.label(id),
-                    outcome: record.settled.as_ref().map(|(_, outcome)| outcome.clone()),
-                    started: record.started,
-                    took: settled_at.since(record.started.unwrap_or(settled_at)),
-                    still_running: record.still_running,
-                }
-            })
-            .collect();
-        let workers = self
-            .workers
-            .values()
-            .filter(|worker| worker.state != WorkerState::Waiting)
-            .map(|worker| WorkerReport {
-                name: worker.name.clone(),
-                outcome: match &worker.state {
-                    WorkerState::Ended(outcome) => Some(outcome.clone()),
-                    WorkerState::Waiting | WorkerState::Running => None,
-                },
-            })
-            .collect();
-        let unbounded = self
-            .stop
-            .as_ref()
-            .is_some_and(|stop| stop.drain_by.is_none());
-        Report {
-            complete: self.phase == Phase::Stopped,
-            cause: self.cause().cloned(),
-            began,
-            total: ended.since(began),
-            budget: (!unbounded).then(|| self.budget.total()),
-            stalled: self.stalled,
-            outcome: self.outcome.clone(),
-            phases,
-            connections: ConnectionsReport {
-                accepted: self.ledger.accepted(),
-                open: u64::try_from(self.ledger.open_count()).unwrap_or(u64::MAX),
-                ends: *self.ledger.ends(),
-                tally: *self.ledger.tally(),
-                cut: self.ledger.cut().to_vec(),
-                cut_unnamed: self.ledger.cut_unnamed(),
-            },
-            hooks,
-            workers,
-            failures: self.failures.clone(),
-            timeline: timeline.clone(),
-        }
     }
 }
 
