@@ -243,7 +243,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// None before the start; the signature is that of the handle.
+    /// None: only a server that is draining refuses, and this one has not been started. The handle's
+    /// method of the same name can fail.
     pub fn worker<F, Fut, R>(&self, name: impl Into<String>, worker: F) -> Result<(), HookError>
     where
         F: FnOnce(ShutdownSignal) -> Fut + Send + 'static,

@@ -167,7 +167,7 @@ impl HookContext {
     message = "`{Self}` is not a hook",
     label = "expected `|| async {{ … }}` or `|cx: HookContext| async move {{ … }}`",
     note = "for code that blocks, use `Hook::blocking(name, |cx| …)`",
-    note = "a hook returns `()` or `Result<(), E>` and must be `Send + 'static`"
+    note = "it has to return `()` or `Result<(), E>`, and to be `Send + 'static`"
 )]
 pub trait HookFn<M>: sealed::Sealed<M> + Send + 'static {
     /// Runs it.
@@ -201,9 +201,9 @@ where
     }
 }
 
-/// What a hook may return: nothing, or a `Result<(), E>` with any error.
+/// What a hook or a worker may return: nothing, or a `Result<(), E>` with any error.
 #[diagnostic::on_unimplemented(
-    message = "a hook cannot return `{Self}`",
+    message = "a hook or worker cannot return `{Self}`",
     note = "it returns `()` or `Result<(), E>`, where `E` is an error or a string"
 )]
 pub trait HookResult: sealed::SealedResult {
@@ -227,6 +227,7 @@ impl<E: Into<BoxError>> HookResult for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a hook",
     label = "expected a `Hook`, `|| async {{ … }}` or `|cx: HookContext| async move {{ … }}`",
+    note = "it has to return `()` or `Result<(), E>`, and to be `Send + 'static`",
     note = "for code that blocks, use `Hook::blocking(name, |cx| …)`"
 )]
 pub trait IntoHook<M>: sealed::SealedHook<M> {
