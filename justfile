@@ -61,4 +61,4 @@ ci:
 # Changes the lifecycle core line by line; each change must fail a test.
 [group('with a tool of its own')]
 mutants:
-    LAWS_SEQUENCES=300 INSTA_UPDATE=no cargo mutants --package lamplighter-lifecycle
+    LAWS_SEQUENCES=300 PROPTEST_CASES=32 INSTA_UPDATE=no cargo mutants --package lamplighter-lifecycle

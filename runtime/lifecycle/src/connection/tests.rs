@@ -290,8 +290,19 @@ fn run(life: &[(u64, Input)], mut look: impl FnMut(&Connection, Instant, &[Effec
     }
 }
 
+/// Sixteen times proptest's own number of lives, 4 096 unless `PROPTEST_CASES` says otherwise. A life
+/// that fails is printed; nothing is written beside the code.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig {
+        cases: config.cases.saturating_mul(16),
+        failure_persistence: None,
+        ..config
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4_000))]
+    #![proptest_config(config())]
 
     #[test]
     fn a_connection_is_told_once_ends_once_and_is_left_alone_afterwards(life in any_life()) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lamplighter_lifecycle::{Budget, OnDeadline, Plan};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
+use proptest::test_runner::Config;
 
 use super::{NANOSECOND, ZERO, millis, secs};
 
@@ -170,6 +171,8 @@ fn printed_number(text: &str, before: &str) -> u64 {
 }
 
 proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
     #[test]
     fn a_plan_holds_exactly_if_the_rules_allow_it(settings in any_settings()) {
         let plan = settings.plan();
