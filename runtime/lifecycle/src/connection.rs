@@ -15,18 +15,21 @@ use core::time::Duration;
 
 use crate::{ConnectionEnd, ConnectionId, Instant, Protocol};
 
+mod due;
+mod place;
+mod retirement;
 mod seam;
 mod times;
 
 #[cfg(test)]
 mod tests;
 
+pub use retirement::Retirement;
 pub use seam::{Activity, Effect, Input, Order};
 pub use times::Times;
 
-/// How much later than the drain's deadline a connection cuts its work by itself, should nobody
-/// have told it to.
-const BACKSTOP: Duration = Duration::from_millis(50);
+use due::{Due, When};
+use place::Place;
 
 /// How far a stop has come, as one connection knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,8 +68,15 @@ pub struct Connection {
     deadline: Option<Instant>,
     /// When GOAWAY is due in the lame duck; `None` if only a drain may send it.
     goaway_at: Option<Instant>,
-    spread: u32,
+    place: Place,
+    /// When handlers are asked to finish, in a drain that is spread and has not asked them yet.
+    turn_at: Option<Instant>,
     told_at: Option<Instant>,
+    /// When it reached its limit of age or of requests.
+    retired_at: Option<Instant>,
+    /// Whether its work outlived the grace of that limit.
+    overdue: bool,
+    refusing: bool,
     reading_ended: bool,
     cut_at: Option<Instant>,
     ended: Option<ConnectionEnd>,
@@ -91,8 +101,12 @@ impl Connection {
             stop: Stop::None,
             deadline: None,
             goaway_at: None,
-            spread: spread(id),
+            place: Place::of(id),
+            turn_at: None,
             told_at: None,
+            retired_at: None,
+            overdue: false,
+            refusing: false,
             reading_ended: false,
             cut_at: None,
             ended: None,
@@ -135,10 +149,16 @@ impl Connection {
         self.stop >= Stop::Cancel
     }
 
-    /// Whether it was told to end now.
+    /// Whether it was told to end now, or has to by its own limit of age or of requests.
     #[must_use]
     pub fn is_forced(&self) -> bool {
-        self.stop >= Stop::Force
+        self.stop >= Stop::Force || self.overdue
+    }
+
+    /// Whether it has reached its limit of age or of requests, with nobody stopping the server.
+    #[must_use]
+    pub const fn is_retired(&self) -> bool {
+        self.retired_at.is_some()
     }
 
     /// How it ended; `None` while it lives.
@@ -240,7 +260,7 @@ impl Connection {
                     // The first half of the lame duck belongs to GOAWAYs, the second to the
                     // clients that move on.
                     let half = until.since(self.now) / 2;
-                    self.goaway_at = Some(self.now + fraction(half, self.spread));
+                    self.goaway_at = Some(self.now + self.place.within(half));
                 }
                 Stop::LameDuck
             }
@@ -249,6 +269,7 @@ impl Connection {
                     (Some(old), Some(new)) => Some(old.min(new)),
                     (old, new) => old.or(new),
                 };
+                self.take_turn();
                 Stop::Drain
             }
             Order::Cancel => Stop::Cancel,
@@ -257,27 +278,52 @@ impl Connection {
         self.stop = self.stop.max(asked);
     }
 
+    /// Finds its place in a drain that is spread: never beyond half of what is left of the drain.
+    fn take_turn(&mut self) {
+        let left = |deadline: Instant| deadline.since(self.now) / 2;
+        if self.stop < Stop::Drain && !self.times.drain_spread.is_zero() {
+            let longest = self.deadline.map_or(Duration::MAX, left);
+            let spread = self.times.drain_spread.min(longest);
+            self.turn_at = Some(self.now + self.place.within(spread));
+        } else if let (Some(at), Some(deadline)) = (self.turn_at, self.deadline) {
+            self.turn_at = Some(at.min(deadline));
+        }
+    }
+
     fn finish(&mut self, end: ConnectionEnd) {
         self.ended = Some(end);
         self.effects.clear();
     }
 
-    /// Does everything that is due by `until`.
-    fn settle(&mut self, until: When) {
+    /// Does everything that is due by `until`. Who is told now gets to hear it before time goes on.
+    fn settle(&mut self, mut until: When) {
         while let Some((at, due)) = self.due() {
             if at > until {
                 break;
             }
+            let untold = self.told_at.is_none();
             match due {
-                Due::GracefulClose => {
-                    self.told_at = Some(self.now);
-                    self.effects.push(Effect::GracefulClose);
+                Due::Turn => {
+                    self.turn_at = None;
+                    self.effects.push(Effect::AskToFinish);
+                }
+                Due::GracefulClose => self.tell(),
+                Due::Retire => {
+                    self.retired_at = Some(self.now);
+                    if self.stage != Stage::Upgraded {
+                        self.tell();
+                    }
+                }
+                Due::RefuseStreams => {
+                    self.refusing = true;
+                    self.effects.push(Effect::RefuseStreams);
                 }
                 Due::EndReading => {
                     self.reading_ended = true;
                     self.effects.push(Effect::EndReading);
                 }
                 Due::Force => self.stop = Stop::Force,
+                Due::GiveUp => self.overdue = true,
                 Due::CutStreams => {
                     self.cut_at = Some(self.now);
                     self.effects.push(Effect::CutStreams);
@@ -291,137 +337,14 @@ impl Connection {
                     self.effects.push(Effect::Reset(end));
                 }
             }
-        }
-    }
-
-    /// What is due next, and when.
-    fn due(&self) -> Option<(When, Due)> {
-        if self.ended.is_some() {
-            return None;
-        }
-        match self.stop {
-            Stop::Force => Some(self.due_at_force()),
-            Stop::Drain | Stop::Cancel => self.due_in_drain(),
-            Stop::LameDuck => [self.due_in_lame_duck(), self.due_while_serving()]
-                .into_iter()
-                .flatten()
-                .min_by_key(|(at, _)| *at),
-            Stop::None => self.due_while_serving(),
-        }
-    }
-
-    fn due_while_serving(&self) -> Option<(When, Due)> {
-        let (since, end) = match self.stage {
-            Stage::Silent => (self.opened_at, ConnectionEnd::Silent),
-            Stage::Opening { since } => (since, ConnectionEnd::TimedOut),
-            Stage::Http1 { head: Some(since) } if self.activity.in_flight == 0 => {
-                (since, ConnectionEnd::TimedOut)
+            if untold && self.is_told() {
+                until = When::AtOnce;
             }
-            Stage::Http1 { .. } | Stage::Http2 | Stage::Upgraded => return None,
-        };
-        let timeout = self.times.head_timeout?;
-        Some((When::At(since + timeout), Due::Close(end)))
-    }
-
-    fn due_in_lame_duck(&self) -> Option<(When, Due)> {
-        if self.is_told() {
-            return None;
-        }
-        match self.stage {
-            Stage::Http1 { .. } => Some((When::AtOnce, Due::GracefulClose)),
-            Stage::Http2 => self.goaway_at.map(|at| (When::At(at), Due::GracefulClose)),
-            Stage::Silent | Stage::Opening { .. } | Stage::Upgraded => None,
         }
     }
 
-    fn due_in_drain(&self) -> Option<(When, Due)> {
-        let speaks = matches!(self.stage, Stage::Http1 { .. } | Stage::Http2);
-        if speaks && !self.is_told() {
-            return Some((When::AtOnce, Due::GracefulClose));
-        }
-        let working = self.activity.in_flight > 0 || self.stage == Stage::Upgraded;
-        let due = match self.stage {
-            Stage::Http1 { .. } if !self.reading_ended => {
-                return Some((When::AtOnce, Due::EndReading));
-            }
-            Stage::Http1 { .. } | Stage::Http2 | Stage::Upgraded if working => {
-                return Some((When::At(self.deadline? + BACKSTOP), Due::Force));
-            }
-            Stage::Silent => (
-                self.opened_at + self.times.silent_grace,
-                Due::Close(ConnectionEnd::Silent),
-            ),
-            Stage::Opening { since } | Stage::Http1 { head: Some(since) } => (
-                since + self.times.head_grace,
-                Due::Close(ConnectionEnd::TimedOut),
-            ),
-            // Reading has ended where nothing was left to read, so it closes by itself; what it
-            // still has to say may take as long as a head.
-            Stage::Http1 { head: None } => (
-                self.idle_since.max(self.told_at.unwrap_or(self.now)) + self.times.head_grace,
-                Due::Close(ConnectionEnd::Idle),
-            ),
-            Stage::Http2 | Stage::Upgraded => (
-                self.idle_since.max(self.told_at.unwrap_or(self.now)) + self.times.goaway_grace,
-                Due::Close(ConnectionEnd::TimedOut),
-            ),
-        };
-        let (at, due) = due;
-        let at = self.deadline.map_or(at, |deadline| deadline.min(at));
-        Some((When::At(at), due))
+    fn tell(&mut self) {
+        self.told_at = Some(self.now);
+        self.effects.push(Effect::GracefulClose);
     }
-
-    fn due_at_force(&self) -> (When, Due) {
-        let now = When::AtOnce;
-        let working = self.activity.in_flight > 0;
-        match (self.stage, self.cut_at) {
-            (Stage::Silent, _) => (now, Due::Close(ConnectionEnd::Silent)),
-            (Stage::Opening { .. }, _) => (now, Due::Close(ConnectionEnd::TimedOut)),
-            (Stage::Upgraded, _) => (now, Due::Reset(ConnectionEnd::Cut)),
-            (Stage::Http1 { .. }, _) if working => (now, Due::Reset(ConnectionEnd::Cut)),
-            (Stage::Http1 { head: Some(_) }, _) => (now, Due::Close(ConnectionEnd::TimedOut)),
-            (Stage::Http1 { head: None }, _) => (now, Due::Close(ConnectionEnd::Idle)),
-            (Stage::Http2, None) if working => (now, Due::CutStreams),
-            // The peer does not take the resets: nothing that it has not got matters any more.
-            (Stage::Http2, Some(cut_at)) if working => (
-                When::At(cut_at + self.times.flush_grace),
-                Due::Reset(ConnectionEnd::Cut),
-            ),
-            (Stage::Http2, Some(_)) => (now, Due::Close(ConnectionEnd::Cut)),
-            (Stage::Http2, None) if self.is_told() => (now, Due::Close(ConnectionEnd::Graceful)),
-            (Stage::Http2, None) => (now, Due::Close(ConnectionEnd::Idle)),
-        }
-    }
-}
-
-/// When something is due. What is due at once comes before every instant, the first one too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum When {
-    AtOnce,
-    At(Instant),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Due {
-    GracefulClose,
-    EndReading,
-    Force,
-    CutStreams,
-    Close(ConnectionEnd),
-    Reset(ConnectionEnd),
-}
-
-/// A fixed place between 0 and `u32::MAX` for each connection, spread evenly over many.
-fn spread(id: ConnectionId) -> u32 {
-    // The finalizer of SplitMix64; the upper half is the better one.
-    let mut z = id.number().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    u32::try_from((z ^ (z >> 31)) >> 32).unwrap_or(u32::MAX)
-}
-
-/// `part / u32::MAX` of `whole`.
-fn fraction(whole: Duration, part: u32) -> Duration {
-    let nanos = whole.as_nanos() * u128::from(part) / u128::from(u32::MAX);
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

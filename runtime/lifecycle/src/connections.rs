@@ -89,6 +89,8 @@ pub enum ConnectionEnd {
     TimedOut,
     /// We ended it after its last answer, as announced by `Connection: close` or GOAWAY.
     Graceful,
+    /// We ended it after its last answer because it had reached its limit of age or of requests.
+    Retired,
     /// Its IO or its protocol failed, or the peer left in the middle of a request.
     Failed,
     /// It was force-closed with work in flight.
@@ -99,12 +101,13 @@ pub enum ConnectionEnd {
 
 impl ConnectionEnd {
     /// Every way to end.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::PeerClosed,
         Self::Idle,
         Self::Silent,
         Self::TimedOut,
         Self::Graceful,
+        Self::Retired,
         Self::Failed,
         Self::Cut,
         Self::Stuck,
@@ -118,9 +121,10 @@ impl ConnectionEnd {
             Self::Silent => 2,
             Self::TimedOut => 3,
             Self::Graceful => 4,
-            Self::Failed => 5,
-            Self::Cut => 6,
-            Self::Stuck => 7,
+            Self::Retired => 5,
+            Self::Failed => 6,
+            Self::Cut => 7,
+            Self::Stuck => 8,
         }
     }
 }
@@ -133,6 +137,7 @@ impl fmt::Display for ConnectionEnd {
             Self::Silent => "silent",
             Self::TimedOut => "timed-out",
             Self::Graceful => "graceful",
+            Self::Retired => "retired",
             Self::Failed => "failed",
             Self::Cut => "cut",
             Self::Stuck => "stuck",

@@ -73,8 +73,13 @@ pub struct Activity {
 /// Something for whoever carries the bytes to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
+    /// Handlers are asked to finish: the turn of this connection has come in a drain that is spread.
+    /// Where a drain is not spread nobody waits for it, and it is not said.
+    AskToFinish,
     /// Announce the close: on HTTP/1 on every head from here on, on HTTP/2 by GOAWAY.
     GracefulClose,
+    /// HTTP/2: refuse streams that are opened from here on, in a way that says they were not begun.
+    RefuseStreams,
     /// HTTP/1: where no request is begun and nothing is left to read, let reading end.
     EndReading,
     /// HTTP/2: reset every stream in flight, and flush that.

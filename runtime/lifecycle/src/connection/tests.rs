@@ -1,7 +1,11 @@
-//! The laws of one connection, on arbitrary lives, and the table of a drain, row by row.
+//! One connection: the table of a drain, row by row. Its laws, and what ends it without a stop, are
+//! below.
+
+mod laws;
+mod retirement;
+mod spread;
 
 use alloc::vec;
-use proptest::prelude::*;
 
 use super::*;
 
@@ -100,11 +104,12 @@ fn a_drain_asks_of_each_kind_of_connection_what_the_table_says() {
         None,
         &[],
     );
+    // On HTTP/2 too, but in a second its peer has agreed, or opens no more.
     check_drain(
         &with(http2(), &[(0, activity(3, 2, false))]),
         &[GracefulClose],
-        None,
-        &[],
+        Some(21_000),
+        &[Effect::RefuseStreams],
     );
     check_drain(&with(http1(), &[(0, Input::Upgraded)]), &[], None, &[]);
     // HTTP/2 without work has a second to agree.
@@ -121,9 +126,11 @@ fn the_second_for_goaway_counts_from_the_end_of_the_last_stream() {
             (5_000, activity(1, 0, false)),
         ],
     ));
+    connection.handle_timeout(at(5_000));
+    assert_eq!(effects(&mut connection), [Effect::RefuseStreams]);
     assert_eq!(connection.poll_timeout(), Some(at(6_000)));
     connection.handle(at(5_500), activity(2, 1, false));
-    assert_eq!(connection.poll_timeout(), None);
+    assert_eq!(connection.poll_timeout(), None, "it refuses already");
 }
 
 #[test]
@@ -247,160 +254,6 @@ fn work_left_by_everybody_is_cut_shortly_after_its_deadline() {
         effects(&mut connection),
         [Effect::Reset(ConnectionEnd::Cut)]
     );
-}
-
-fn any_input() -> impl Strategy<Value = Input> {
-    prop_oneof![
-        Just(Input::FirstByte),
-        Just(Input::Speaks(Protocol::Http1)),
-        Just(Input::Speaks(Protocol::Http2)),
-        (0..4_u64, 0..3_u64, any::<bool>())
-            .prop_map(|(begun, in_flight, head)| activity(begun, in_flight, head)),
-        Just(Input::Upgraded),
-        (0..20_000_u64).prop_map(|millis| Input::Ordered(Order::LameDuck { until: at(millis) })),
-        prop::option::of(0..20_000_u64).prop_map(|millis| Input::Ordered(Order::Drain {
-            deadline: millis.map(at),
-        })),
-        Just(CANCEL),
-        Just(FORCE),
-        Just(Input::Ended(ConnectionEnd::PeerClosed)),
-    ]
-}
-
-/// Inputs with the millis that pass before each.
-fn any_life() -> impl Strategy<Value = Vec<(u64, Input)>> {
-    prop::collection::vec((0..3_000_u64, any_input()), 0..14)
-}
-
-/// Lives as the outside could: timers ring when due, effects are carried out.
-fn run(life: &[(u64, Input)], mut look: impl FnMut(&Connection, Instant, &[Effect])) {
-    let mut connection = connection(&[]);
-    let mut now = Instant::ZERO;
-    for (wait, input) in life {
-        now = now + Duration::from_millis(*wait);
-        while let Some(due) = connection.poll_timeout().filter(|due| *due <= now) {
-            let due = due.max(connection.now);
-            connection.handle_timeout(due);
-            let asked = effects(&mut connection);
-            look(&connection, due, &asked);
-        }
-        connection.handle(now, *input);
-        let asked = effects(&mut connection);
-        look(&connection, now, &asked);
-    }
-}
-
-/// Sixteen times proptest's own number of lives, 4 096 unless `PROPTEST_CASES` says otherwise. A life
-/// that fails is printed; nothing is written beside the code.
-fn config() -> ProptestConfig {
-    let config = ProptestConfig::default();
-    ProptestConfig {
-        cases: config.cases.saturating_mul(16),
-        failure_persistence: None,
-        ..config
-    }
-}
-
-proptest! {
-    #![proptest_config(config())]
-
-    #[test]
-    fn a_connection_is_told_once_ends_once_and_is_left_alone_afterwards(life in any_life()) {
-        let (mut told, mut ended, mut forced) = (0, 0, false);
-        run(&life, |connection, _, asked| {
-            for effect in asked {
-                assert_eq!(ended, 0, "{effect:?} after the end");
-                match effect {
-                    Effect::GracefulClose => {
-                        assert!(!forced, "told after force");
-                        told += 1;
-                    }
-                    Effect::Close(_) | Effect::Reset(_) => ended += 1,
-                    Effect::EndReading | Effect::CutStreams => {}
-                }
-            }
-            forced |= connection.is_forced();
-            assert_eq!(told > 0, connection.is_told());
-            ended = ended.max(u32::from(connection.end().is_some()));
-        });
-        prop_assert!(told <= 1 && ended <= 1);
-    }
-
-    #[test]
-    fn draining_comes_before_cancelled_before_cut(life in any_life()) {
-        let (mut asked_to_stop, mut before) = (false, (false, false, false));
-        let mut inputs = life.iter();
-        run(&life, |connection, _, asked| {
-            let level = (connection.is_draining(), connection.is_cancelled(), connection.is_forced());
-            assert!(level.0 >= level.1 && level.1 >= level.2, "{level:?}");
-            assert!(level >= before, "fell back from {before:?} to {level:?}");
-            before = level;
-            for effect in asked {
-                let cut = matches!(
-                    effect,
-                    Effect::CutStreams
-                        | Effect::Reset(_)
-                        | Effect::Close(ConnectionEnd::Cut)
-                );
-                assert!(!cut || level.2, "{effect:?} without force");
-            }
-        });
-        asked_to_stop |= inputs.any(|(_, input)| matches!(
-            input,
-            Input::Ordered(Order::Drain { .. } | Order::Cancel | Order::Force)
-        ));
-        prop_assert!(asked_to_stop || before == (false, false, false), "stopped by nobody");
-    }
-
-    #[test]
-    fn what_drains_has_a_timer_unless_work_without_a_deadline_is_in_flight(life in any_life()) {
-        run(&life, |connection, now, _| {
-            if connection.end().is_some() {
-                assert_eq!(connection.poll_timeout(), None);
-            } else if connection.is_draining() && connection.poll_timeout().is_none() {
-                let working = connection.activity.in_flight > 0
-                    || connection.stage == Stage::Upgraded;
-                assert!(working && connection.deadline.is_none(), "{connection:?}");
-            } else if connection.is_draining() && connection.activity.in_flight == 0
-                && connection.stage != Stage::Upgraded
-            {
-                let due = connection.poll_timeout().unwrap();
-                assert!(due <= now + Duration::from_secs(1), "{due:?} at {now:?}");
-            }
-        });
-    }
-
-    #[test]
-    fn force_ends_a_connection_within_the_flush(life in any_life()) {
-        let mut forced_at = None;
-        run(&life, |connection, now, _| {
-            if connection.is_forced() {
-                let at = *forced_at.get_or_insert(now);
-                if connection.end().is_none() {
-                    let due = connection.poll_timeout().unwrap();
-                    assert!(due <= at + Duration::from_millis(50));
-                }
-            }
-        });
-    }
-
-    #[test]
-    fn extra_timer_calls_and_a_clock_that_runs_back_change_nothing(life in any_life()) {
-        let mut seen = Vec::new();
-        run(&life, |connection, now, asked| {
-            let mut twice = connection.clone();
-            twice.handle_timeout(now);
-            twice.handle_timeout(Instant::ZERO);
-            // Time that has come meanwhile counts; nothing else does.
-            if connection.poll_timeout().is_none_or(|due| due > now) {
-                assert_eq!(&twice, connection);
-            }
-            seen.push((now, asked.to_vec()));
-        });
-        let mut again = Vec::new();
-        run(&life, |_, now, asked| again.push((now, asked.to_vec())));
-        prop_assert_eq!(seen, again);
-    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! How long one connection may take for what only delays others (floor 0).
 //!
-//! **Invariant:** none of these ends work that has begun; only force does.
+//! **Invariant:** none of these ends work that has begun but the grace of a retirement, where one is
+//! set; else only force does.
 
 use core::time::Duration;
+
+use super::Retirement;
 
 /// How long a connection may take for what only delays others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +24,11 @@ pub struct Times {
     pub goaway_grace: Duration,
     /// At force: what resets of HTTP/2 streams may take to reach the kernel. 50 ms.
     pub flush_grace: Duration,
+    /// While draining: over how much of it handlers and HTTP/2 peers are told, each connection at a
+    /// place of its own. Zero, the default: all at once.
+    pub drain_spread: Duration,
+    /// While nobody stops the server: when it has lived long enough. Off by default.
+    pub retirement: Retirement,
 }
 
 impl Default for Times {
@@ -31,6 +39,8 @@ impl Default for Times {
             head_grace: Duration::from_secs(1),
             goaway_grace: Duration::from_secs(1),
             flush_grace: Duration::from_millis(50),
+            drain_spread: Duration::ZERO,
+            retirement: Retirement::default(),
         }
     }
 }

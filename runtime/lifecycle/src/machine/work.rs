@@ -89,7 +89,10 @@ impl Machine {
         let Some(tally) = self.ledger.close(self.now, connection, end, tally, cut) else {
             return;
         };
-        self.outcome.cut = self.outcome.cut.saturating_add(tally.cut);
+        if self.stop.is_some() {
+            // What a connection cut before at a limit of its own says nothing about the stop.
+            self.outcome.cut = self.outcome.cut.saturating_add(tally.cut);
+        }
         self.tell_closed(connection, protocol, end, tally);
         self.check_drained();
         self.check_forced();

@@ -126,7 +126,7 @@ impl Answers {
             Owed::ConnectionEnds(connection) => Input::ConnectionClosed {
                 connection,
                 protocol: Protocol::Http1,
-                end: ConnectionEnd::ALL[usize::try_from(fate % 7).unwrap_or(0)],
+                end: ConnectionEnd::ALL[usize::try_from(fate % 8).unwrap_or(0)],
                 tally: Tally::default(),
                 cut: vec![],
             },

@@ -246,7 +246,7 @@ fn closed(draw: &mut Draw, connection: ConnectionId, model: &Model) -> Input {
     Input::ConnectionClosed {
         connection,
         protocol: protocol(draw),
-        end: ConnectionEnd::ALL[index(draw, 8)],
+        end: ConnectionEnd::ALL[index(draw, 9)],
         tally,
         cut,
     }

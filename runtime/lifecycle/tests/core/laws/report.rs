@@ -120,7 +120,7 @@ impl Law for OutcomeFollowsFromTheFacts {
             .filter(|(_, outcome)| *outcome != HookOutcome::Ok)
             .count();
         let mut expected = Outcome::default();
-        expected.cut = work.tally.cut.saturating_add(work.workers_cut);
+        expected.cut = work.cut_in_stop.saturating_add(work.workers_cut);
         expected.stuck = work.stuck;
         expected.hooks_not_ok = if reference.is_discarded() {
             0

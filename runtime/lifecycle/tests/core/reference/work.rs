@@ -36,6 +36,8 @@ pub(crate) struct Work {
     pub(crate) ends: BTreeMap<ConnectionEnd, u64>,
     pub(crate) tally: Tally,
     pub(crate) cut: Vec<Cut>,
+    /// How many requests were cut since a stop began: before, only limits of a connection cut.
+    pub(crate) cut_in_stop: u64,
     pub(crate) workers: Vec<Worker>,
     pub(crate) workers_cut: u64,
     pub(crate) stuck: u64,
@@ -121,6 +123,9 @@ impl Work {
             } if self.open.remove(connection).is_some() => {
                 let cut = cut.iter().map(|work| work.begun_at).collect();
                 self.end(*connection, *end, *tally, cut);
+                if phase >= Phase::LameDuck {
+                    self.cut_in_stop = self.cut_in_stop.saturating_add(self.last_cut);
+                }
             }
             Input::WorkerEnded { worker, end } => {
                 means.worker_failed = self.end_worker(*worker, end);
@@ -188,6 +193,7 @@ impl Work {
         for (connection, forced) in open {
             let (tally, work) = forced.unwrap_or_default();
             self.end(connection, ConnectionEnd::Stuck, tally, work);
+            self.cut_in_stop = self.cut_in_stop.saturating_add(self.last_cut);
             self.stuck += 1;
             self.stuck_now.push(connection);
         }
