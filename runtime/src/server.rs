@@ -409,6 +409,7 @@ impl Server {
         let transport = Transport::new(Setup {
             app: parts.app,
             limits: parts.limits,
+            budget: life.ask(|machine| *machine.budget()),
             clock: life.clock.clone(),
             tasks: tasks.clone(),
             sink: Arc::clone(life) as Arc<dyn Sink>,

@@ -13,9 +13,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use lamplighter_lifecycle::connection::Order;
-use lamplighter_lifecycle::{ConnectionId, Directive, Input, Instant, ListenerId};
+use lamplighter_lifecycle::{
+    Budget, ConnectionId, Directive, Input, Instant, ListenerId, WhileDraining,
+};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -36,12 +39,14 @@ mod limits;
 mod orders;
 #[cfg(feature = "axum")]
 mod outside;
+mod own_answer;
 mod peer;
 mod scope;
 mod service;
 mod shutdown_signal;
 mod sniff;
 mod tunnel;
+mod turn;
 mod verb;
 
 #[cfg(test)]
@@ -81,6 +86,8 @@ pub(crate) struct Setup {
     pub(crate) app: Erased,
     /// Its defences.
     pub(crate) limits: Limits,
+    /// The budget of a stop, for what it says of connections.
+    pub(crate) budget: Budget,
     /// Makes its timers; the time itself comes from the sink.
     pub(crate) clock: Clock,
     /// Spawns its tasks.
@@ -102,6 +109,8 @@ pub(crate) struct Transport {
 struct Inner {
     app: Erased,
     limits: Limits,
+    drain_spread: Duration,
+    while_draining: WhileDraining,
     clock: Clock,
     tasks: Tasks,
     sink: Arc<dyn Sink>,
@@ -125,6 +134,7 @@ impl Transport {
         let Setup {
             app,
             limits,
+            budget,
             clock,
             tasks,
             sink,
@@ -136,6 +146,8 @@ impl Transport {
             inner: Arc::new(Inner {
                 app,
                 limits,
+                drain_spread: budget.drain_spread(),
+                while_draining: budget.while_draining(),
                 clock,
                 tasks,
                 sink,

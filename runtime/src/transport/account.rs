@@ -9,7 +9,7 @@
 //! **Invariant:** a request that is answered within one poll takes no lock and reads no clock.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -24,12 +24,15 @@ use super::{Inner, flag};
 pub(super) struct Account {
     pub(super) id: ConnectionId,
     inner: Arc<Inner>,
-    flags: AtomicU8,
+    flags: AtomicU16,
     protocol: AtomicU8,
+    /// The number of the request after which no more are wanted.
+    last_request: u64,
     // Written by the connection's own task alone, read by others.
     begun: AtomicU64,
     answered: AtomicU64,
     late: AtomicU64,
+    refused: AtomicU64,
     // Ended well, with the last bytes perhaps still on their way to the kernel: by the task of the
     // connection, and by the tasks of its streams.
     sent_here: AtomicU64,
@@ -62,17 +65,20 @@ struct Ending {
 }
 
 impl Account {
-    pub(super) fn open(id: ConnectionId, inner: Arc<Inner>, flags: u8) -> (Arc<Self>, Token) {
+    pub(super) fn open(id: ConnectionId, inner: Arc<Inner>, flags: u16) -> (Arc<Self>, Token) {
         // No request is older than its connection, whatever else is known of it.
         let opened_at = inner.sink.now();
+        let last_request = inner.limits.last_request();
         let account = Arc::new(Self {
             id,
             inner,
-            flags: AtomicU8::new(flags),
+            flags: AtomicU16::new(flags),
             protocol: AtomicU8::new(0),
+            last_request,
             begun: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             late: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
             sent_here: AtomicU64::new(0),
             sent_there: AtomicU64::new(0),
             flushed_here: AtomicU64::new(0),
@@ -94,11 +100,11 @@ impl Account {
     // ---- flags ----
 
     #[inline]
-    pub(super) fn has(&self, flag: u8) -> bool {
+    pub(super) fn has(&self, flag: u16) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
-    pub(super) fn raise(&self, flag: u8) {
+    pub(super) fn raise(&self, flag: u16) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
     }
 
@@ -158,7 +164,19 @@ impl Account {
         self.last_verb.store(verb as u8, Ordering::Relaxed);
         let number = self.begun.load(Ordering::Relaxed) + 1;
         self.begun.store(number, Ordering::Relaxed);
+        if number >= self.last_request {
+            self.spend();
+        }
         number
+    }
+
+    /// The last request has begun: on HTTP/1 its own answer says so.
+    #[cold]
+    fn spend(&self) {
+        self.raise(flag::SPENT);
+        if self.protocol() == Protocol::Http1 {
+            self.raise(flag::CLOSING);
+        }
     }
 
     /// Makes a request visible that cannot go on for now; gives the time of its beginning, which
@@ -228,6 +246,7 @@ impl Account {
         tally.cut = self.cut.load(Ordering::Acquire);
         tally.aborted = self.aborted.load(Ordering::Acquire);
         tally.late_unprocessed = self.late.load(Ordering::Relaxed);
+        tally.refused_retryable = self.refused.load(Ordering::Relaxed);
         tally.begun = self.begun.load(Ordering::Relaxed);
         tally
     }
@@ -258,6 +277,11 @@ impl Account {
     /// A request reached us that nobody will answer.
     pub(super) fn late(&self) {
         self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// An HTTP/2 stream came that its peer knows was not begun.
+    pub(super) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What is in flight, for the report.

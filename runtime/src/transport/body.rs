@@ -64,6 +64,11 @@ impl Held {
         Self(Some(hold))
     }
 
+    /// Holds nothing.
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
     pub(super) const fn get(&self) -> Option<&Hold> {
         self.0.as_ref()
     }
@@ -253,6 +258,11 @@ where
 /// What HTTP/2 peers of a cut stream get to know: it is over, and not because of them.
 pub(super) fn cancelled() -> BoxError {
     h2::Error::from(h2::Reason::CANCEL).into()
+}
+
+/// What HTTP/2 peers of a stream get to know that was not begun: it is safe to send it again.
+pub(super) fn refused() -> BoxError {
+    h2::Error::from(h2::Reason::REFUSED_STREAM).into()
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use lamplighter_lifecycle::connection::{Activity, Connection, Effect, Input, Order};
+use lamplighter_lifecycle::connection::{Activity, Connection, Input, Order};
 use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 
 use super::Inner;
@@ -27,10 +27,14 @@ use super::peer::Peer;
 use super::scope::{Entered, ServerScope};
 use super::service::Parts;
 use super::sniff::{Known, Sniff};
+use super::turn::{Turn, TurnHolder};
 use crate::os::clock::Timer;
 use crate::os::listener::{Addr, Io};
 use crate::os::log;
 use crate::os::tasks::let_go;
+
+mod obey;
+mod observe;
 
 /// The future of one connection, from accept to its closed socket.
 pub(super) struct Connected {
@@ -40,11 +44,12 @@ pub(super) struct Connected {
     stage: Stage,
     seen: Arc<Seen>,
     scope: Option<ServerScope>,
+    /// Lets its requests hear of a drain that is spread; nothing of the kind if it is not.
+    turn: Option<TurnHolder>,
     timer: Timer,
     waker: Option<Waker>,
     /// What the machine knows of what is done.
     told: Activity,
-    reads: u32,
     /// The orders that the machine has got, and the number of those that it will have got.
     obeyed: Asked,
     heard: u64,
@@ -90,20 +95,27 @@ impl Connected {
     ) -> Self {
         let account = Arc::clone(token.account());
         if asked.drains() {
-            account.raise(flag::DRAINING);
+            account.raise(obey::late(inner.while_draining));
         }
-        let machine = Connection::new(account.id, inner.limits.times(), inner.sink.now(), orders);
+        let times = inner.limits.times(inner.drain_spread);
+        let machine = Connection::new(account.id, times, inner.sink.now(), orders);
+        let (holder, turn) = if inner.drain_spread.is_zero() {
+            (None, None)
+        } else {
+            let (holder, turn) = Turn::new();
+            (Some(holder), Some(turn))
+        };
         Self {
             inner: Arc::clone(inner),
             account,
             machine,
             stage: Stage::Sniffing(Sniff::new(socket)),
             seen: Arc::default(),
-            scope: Some(inner.scope.with_peer(Peer::new(peer))),
+            scope: Some(inner.scope.of_connection(Peer::new(peer), turn)),
+            turn: holder,
             timer: inner.clock.timer(),
             waker: None,
             told: Activity::default(),
-            reads: 0,
             obeyed: asked,
             heard,
             look: Look::NotYet,
@@ -137,7 +149,7 @@ impl Connected {
             self.timer.set(self.machine.poll_timeout());
             let mut rang = false;
             if let Some(deadline) = self.timer.deadline()
-                && Pin::new(&mut self.timer).poll(cx).is_ready()
+                && self.rings(cx)
             {
                 // A timer that has rung has come, whatever the clock's last digit says.
                 let now = self.inner.sink.now().max(deadline);
@@ -150,27 +162,18 @@ impl Connected {
         }
     }
 
+    /// Whether the timer rings, also where a peer keeps the task so busy that tokio would have it
+    /// yield before it gets here, every time.
+    fn rings(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut timer = tokio::task::unconstrained(&mut self.timer);
+        Pin::new(&mut timer).poll(cx).is_ready()
+    }
+
     fn remember(&mut self, waker: &Waker) {
         if !self.waker.as_ref().is_some_and(|own| own.will_wake(waker)) {
             self.waker = Some(waker.clone());
             self.account.remember(waker);
         }
-    }
-
-    /// Before a connection is told to drain, gives the runtime one turn to ask the kernel what has
-    /// come: tokio knows of bytes only after that.
-    fn look_again(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.machine.is_draining() || !self.inner.orders.read().1.drains() {
-            return Poll::Ready(());
-        }
-        if matches!(self.look, Look::NotYet) {
-            self.look = Look::Waiting(Box::pin(tokio::task::yield_now()));
-        }
-        if let Look::Waiting(turn) = &mut self.look {
-            ready!(turn.as_mut().poll(cx));
-            self.look = Look::Done;
-        }
-        Poll::Ready(())
     }
 
     /// Lets the peer and the application go on; ready when the connection is over.
@@ -278,6 +281,8 @@ impl Connected {
 
     /// hyper is done with the connection.
     fn ended(&mut self, result: &hyper::Result<()>) -> Poll<()> {
+        // The last request of all may have been answered in this very poll.
+        self.observe();
         let account = &self.account;
         let unanswered = account.in_flight() > 0;
         if let Err(error) = result {
@@ -299,6 +304,12 @@ impl Connected {
         } else {
             ConnectionEnd::Graceful
         };
+        let ordinary = matches!(end, ConnectionEnd::Graceful | ConnectionEnd::Idle);
+        let end = if ordinary && self.machine.is_retired() {
+            ConnectionEnd::Retired
+        } else {
+            end
+        };
         let leave = if unanswered && self.machine.protocol() == Protocol::Http1 {
             // An answer broke off: it must not look complete.
             Leave::Reset
@@ -306,106 +317,6 @@ impl Connected {
             Leave::Close
         };
         self.over(end, leave)
-    }
-
-    /// Tells the machine what has changed, where that can make a difference.
-    fn observe(&mut self) {
-        if !matches!(self.stage, Stage::Speaking(_)) {
-            return;
-        }
-        let http1 = self.machine.protocol() == Protocol::Http1;
-        let head = http1 && self.seen.head();
-        let stops = self.obeyed.stops();
-        let blocked = self.seen.is_write_blocked();
-        if blocked && self.account.has_unflushed() && self.account.begun() != self.told.begun {
-            self.account.seen_at(self.inner.sink.now());
-        }
-        if !head && !self.told.head && !stops {
-            return;
-        }
-        let mut activity = Activity {
-            begun: self.account.begun(),
-            in_flight: self.account.in_flight(),
-            head,
-        };
-        if !http1 && blocked {
-            // Frames wait for the peer: whatever they are, they are not cut short by a grace.
-            activity.in_flight = activity.in_flight.max(1);
-        }
-        let reads = self.seen.reads();
-        // Not while draining: there every head has its time from its own begin, or a peer that sends
-        // a byte now and then would hold the drain to its end.
-        let draining = self.machine.is_draining();
-        let moved = head && !draining && self.seen.is_unclear() && reads != self.reads;
-        self.reads = reads;
-        if activity == self.told && !moved {
-            return;
-        }
-        let now = self.inner.sink.now();
-        if moved {
-            // Perhaps a body that nobody wants any more, so only a standstill counts.
-            let input = Activity {
-                head: false,
-                ..activity
-            };
-            self.machine.handle(now, Input::Activity(input));
-        }
-        self.told = activity;
-        self.machine.handle(now, Input::Activity(activity));
-    }
-
-    /// Hands the machine the next order, if one is left; returns whether it did.
-    fn obey(&mut self) -> bool {
-        let (heard, asked) = self.inner.orders.read();
-        if asked.serves() && !self.account.has(flag::SERVING) {
-            self.account.raise(flag::SERVING);
-        }
-        let Some(order) = asked.next_after(self.obeyed) else {
-            self.heard = heard;
-            self.look = Look::NotYet;
-            return false;
-        };
-        self.obeyed.take(order);
-        // The machine knows what is done only as far as it made a difference until now.
-        self.observe();
-        if matches!(order, Order::Drain { .. }) {
-            self.account.raise(flag::DRAINING);
-        }
-        self.machine
-            .handle(self.inner.sink.now(), Input::Ordered(order));
-        true
-    }
-
-    /// Does all that the machine asks; ready when the connection is over.
-    fn carry_out_all(&mut self) -> Poll<()> {
-        while let Some(effect) = self.machine.poll_effect() {
-            if self.carry_out(effect).is_ready() {
-                return Poll::Ready(());
-            }
-        }
-        Poll::Pending
-    }
-
-    fn carry_out(&mut self, effect: Effect) -> Poll<()> {
-        match effect {
-            Effect::GracefulClose => {
-                self.account.raise(flag::CLOSING);
-                if let Stage::Speaking(conversation) = &mut self.stage {
-                    conversation.as_mut().graceful_close();
-                    if self.machine.protocol() == Protocol::Http2 {
-                        self.account.raise(flag::ANNOUNCED);
-                    }
-                }
-            }
-            Effect::EndReading => self.account.raise(flag::READING_ENDS),
-            Effect::CutStreams => {
-                self.account.raise(flag::FORCED);
-                self.account.wake_requests();
-            }
-            Effect::Close(end) => return self.over(end, Leave::Close),
-            Effect::Reset(end) => return self.over(end, Leave::Reset),
-        }
-        Poll::Pending
     }
 
     /// Ends the connection: everything of it that this task has is gone afterwards.

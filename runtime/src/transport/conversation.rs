@@ -117,6 +117,8 @@ where
             .max_concurrent_streams(limits.streams())
             .max_header_list_size(list_size)
             .auto_date_header(limits.has_date_header())
+            // WebSocket over HTTP/2 (RFC 8441).
+            .enable_connect_protocol()
             .serve_connection(TokioIo::new(io), site);
         Self { connection }
     }

@@ -3,18 +3,24 @@
 //! **Invariant:** a flag that is raised stays raised.
 
 /// Application requests are served; without it they get 503.
-pub(super) const SERVING: u8 = 1;
+pub(super) const SERVING: u16 = 1;
 /// HTTP/1 answers carry `Connection: close`.
-pub(super) const CLOSING: u8 = 1 << 1;
+pub(super) const CLOSING: u16 = 1 << 1;
 /// No new upgrades.
-pub(super) const DRAINING: u8 = 1 << 2;
+pub(super) const DRAINING: u16 = 1 << 2;
 /// Where nothing is begun and nothing left to read, reading ends.
-pub(super) const READING_ENDS: u8 = 1 << 3;
+pub(super) const READING_ENDS: u16 = 1 << 3;
 /// What is in flight is being cut.
-pub(super) const FORCED: u8 = 1 << 4;
+pub(super) const FORCED: u16 = 1 << 4;
 /// An answer with `Connection: close` went out.
-pub(super) const ANNOUNCED: u8 = 1 << 5;
+pub(super) const ANNOUNCED: u16 = 1 << 5;
 /// The answer being sent turns the connection over to the application.
-pub(super) const UPGRADING: u8 = 1 << 6;
+pub(super) const UPGRADING: u16 = 1 << 6;
 /// The peer has ended its side.
-pub(super) const PEER_ENDED: u8 = 1 << 7;
+pub(super) const PEER_ENDED: u16 = 1 << 7;
+/// Late requests are not begun: they get 503.
+pub(super) const REJECTING: u16 = 1 << 8;
+/// The last request that this connection is to carry has begun.
+pub(super) const SPENT: u16 = 1 << 9;
+/// HTTP/2: streams that are opened from here on are refused.
+pub(super) const REFUSING: u16 = 1 << 10;

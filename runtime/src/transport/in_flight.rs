@@ -62,6 +62,11 @@ impl Exchange {
         matches!(self.verb, Verb::Head)
     }
 
+    /// Whether it is a POST request.
+    pub(super) fn is_post(&self) -> bool {
+        matches!(self.verb, Verb::Post)
+    }
+
     /// Whether it is a CONNECT request.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self.verb, Verb::Connect)

@@ -13,7 +13,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
@@ -73,8 +73,8 @@ pub(super) struct Seen {
     write_blocked: AtomicBool,
     /// The request before had a body, so what comes may belong to it.
     unclear: AtomicBool,
-    /// How often bytes came.
-    reads: AtomicU32,
+    /// How many bytes came since the head began, itself included.
+    since_head: AtomicU64,
 }
 
 impl Seen {
@@ -86,8 +86,13 @@ impl Seen {
         self.write_blocked.load(Ordering::Relaxed)
     }
 
-    pub(super) fn reads(&self) -> u32 {
-        self.reads.load(Ordering::Relaxed)
+    pub(super) fn since_head(&self) -> u64 {
+        self.since_head.load(Ordering::Relaxed)
+    }
+
+    /// Whatever comes next is the first of a head again.
+    pub(super) fn head_begins(&self) {
+        self.since_head.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn is_unclear(&self) -> bool {
@@ -115,10 +120,15 @@ impl Seen {
         };
         self.tail.store(tail, Ordering::Relaxed);
         if between {
+            let before = if self.head.load(Ordering::Relaxed) {
+                self.since_head.load(Ordering::Relaxed)
+            } else {
+                0
+            };
+            let since_head = before.saturating_add(bytes.len() as u64);
+            self.since_head.store(since_head, Ordering::Relaxed);
             self.head.store(true, Ordering::Relaxed);
         }
-        let reads = self.reads.load(Ordering::Relaxed).wrapping_add(1);
-        self.reads.store(reads, Ordering::Relaxed);
     }
 }
 

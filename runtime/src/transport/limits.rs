@@ -1,18 +1,21 @@
 //! What a connection may cost before it is refused or closed (floor 2).
 //!
-//! **Invariant:** a limit protects from peers; none of them ends work that has begun.
+//! **Invariant:** a limit protects from peers; none of them ends work that has begun, but the grace
+//! of an aged connection where one is set.
 
 use std::time::Duration;
 
-use lamplighter_lifecycle::connection::Times;
+use lamplighter_lifecycle::connection::{Retirement, Times};
 
-/// The defences of a server against slow, greedy and broken peers. All are on by default.
+/// The defences of a server against slow, greedy and broken peers. All are on by default, but those
+/// that end a connection for its age or its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     header_read_timeout: Option<Duration>,
     max_header_bytes: usize,
     max_concurrent_streams: u32,
     date_header: bool,
+    retirement: Retirement,
 }
 
 impl Limits {
@@ -57,10 +60,63 @@ impl Limits {
         self
     }
 
-    pub(crate) fn times(&self) -> Times {
+    /// How long a connection may live before its peer is asked to open another one.
+    ///
+    /// `None`, the default: for ever. Behind a balancer that balances connections, such as a
+    /// Kubernetes service in front of gRPC, an age is what lets clients find new servers. Each
+    /// connection's own is up to a tenth shorter or longer, so that those opened together do not
+    /// all come back together. HTTP/2 peers get GOAWAY in two steps and lose nothing; HTTP/1 ones
+    /// get `Connection: close` with the next answer, and one that idles is closed a second later.
+    /// Handlers are not told, since the server goes on: what is in flight finishes, within
+    /// [`max_connection_age_grace`](Self::max_connection_age_grace). Zero asks every client as soon
+    /// as it speaks.
+    #[must_use]
+    pub const fn max_connection_age(mut self, age: Option<Duration>) -> Self {
+        self.retirement.max_age = age;
+        self
+    }
+
+    /// How long what is in flight may take on a connection that has reached its age, or its number
+    /// of requests, before it is cut.
+    ///
+    /// `None`, the default: as long as it takes. Streams and upgraded connections that never end by
+    /// themselves need one, or no limit ever reaches them. What is cut so counts among the cut
+    /// requests, and not against the outcome of a later stop. While a stop is under way it goes on
+    /// to count.
+    #[must_use]
+    pub const fn max_connection_age_grace(mut self, grace: Option<Duration>) -> Self {
+        self.retirement.grace = grace;
+        self
+    }
+
+    /// How many requests a connection may carry before its peer is asked to open another one.
+    ///
+    /// `None`, the default: any number. On HTTP/1 the answer to the last one carries
+    /// `Connection: close`. On HTTP/2 it brings GOAWAY, and streams that the peer opens before it
+    /// has heard of that are served as well. Zero counts as one.
+    #[must_use]
+    pub const fn max_requests_per_connection(mut self, requests: Option<u64>) -> Self {
+        self.retirement.max_requests = match requests {
+            Some(0) => Some(1),
+            requests => requests,
+        };
+        self
+    }
+
+    pub(crate) fn times(&self, drain_spread: Duration) -> Times {
         Times {
             head_timeout: self.header_read_timeout,
+            drain_spread,
+            retirement: self.retirement,
             ..Times::default()
+        }
+    }
+
+    /// The number of the last request of a connection; a number that none reaches if there is none.
+    pub(super) const fn last_request(&self) -> u64 {
+        match self.retirement.max_requests {
+            Some(requests) => requests,
+            None => u64::MAX,
         }
     }
 
@@ -88,6 +144,7 @@ impl Default for Limits {
             max_header_bytes: 32 * 1024,
             max_concurrent_streams: 200,
             date_header: true,
+            retirement: Retirement::default(),
         }
     }
 }

@@ -16,6 +16,7 @@ use pin_project_lite::pin_project;
 
 use super::peer::Peer;
 use super::shutdown_signal::ShutdownSignal;
+use super::turn::Turn;
 
 thread_local! {
     static CURRENT: Cell<Option<ServerScope>> = const { Cell::new(None) };
@@ -84,11 +85,12 @@ impl ServerScope {
             .flatten()
     }
 
-    /// The scope of one connection's requests.
-    pub(crate) fn with_peer(&self, peer: Peer) -> Self {
+    /// The scope of one connection's requests, which hear of a drain in its `turn`, if it has one.
+    pub(super) fn of_connection(&self, peer: Peer, turn: Option<Turn>) -> Self {
+        let signal = &self.0.signal;
         Self(Arc::new(Content {
             server: self.0.server.clone(),
-            signal: self.0.signal.clone(),
+            signal: turn.map_or_else(|| signal.clone(), |turn| signal.in_turn(turn)),
             peer: Some(peer),
         }))
     }

@@ -11,19 +11,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, UPGRADE};
+use http::header::{CONNECTION, HeaderValue, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::account::Account;
-use super::body::{AnswerBody, Held, Hold, cancelled};
+use super::body::{AnswerBody, Held, Hold, cancelled, refused};
 use super::conversation::{Conversation, Http1, Http2, Streams};
 use super::flag;
 use super::in_flight::Exchange;
 use super::io::{ConnectionIo, Seen};
 use super::limits::Limits;
+use super::own_answer::{Reason, Tongue};
 use super::tunnel;
 use crate::os::log;
 
@@ -172,7 +173,17 @@ where
 
     #[inline]
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        if self.account.has(flag::REFUSING) {
+            self.account.refused();
+            return Answering::beyond();
+        }
         let exchange = Exchange::begin(&self.account, request.method());
+        // Whoever speaks gRPC does so by POST; nobody else is asked for more.
+        let tongue = if exchange.is_post() {
+            Tongue::of(request.headers())
+        } else {
+            Tongue::Http
+        };
         let hold = if self.http1 {
             self.seen
                 .request_begins(!Body::is_end_stream(request.body()));
@@ -181,7 +192,7 @@ where
             Hold::Shared(Arc::new(exchange))
         };
         let step = match self.refusal(&request) {
-            Some(refusal) => Step::Refused { refusal },
+            Some(reason) => Step::Refused { reason },
             None => Step::Beginning {
                 service: self.service.clone(),
                 request: Some(request),
@@ -189,6 +200,7 @@ where
         };
         Answering {
             step,
+            tongue,
             hold: Held::new(hold),
         }
     }
@@ -197,18 +209,16 @@ where
 impl<S> Site<S> {
     /// Why this request is not for the application; `None` if it is.
     #[inline]
-    fn refusal<B>(&self, request: &Request<B>) -> Option<Refusal> {
-        let reason = if !self.account.has(flag::SERVING) {
-            NOT_READY
-        } else if self.account.has(flag::DRAINING) && asks_for_upgrade(request) {
-            DRAINING
+    fn refusal<B>(&self, request: &Request<B>) -> Option<Reason> {
+        if !self.account.has(flag::SERVING) {
+            Some(Reason::NotReady)
+        } else if self.account.has(flag::DRAINING)
+            && (self.account.has(flag::REJECTING) || asks_for_upgrade(request))
+        {
+            Some(Reason::Draining)
         } else {
-            return None;
-        };
-        Some(Refusal {
-            reason,
-            grpc: is_grpc(request),
-        })
+            None
+        }
     }
 }
 
@@ -216,56 +226,12 @@ fn asks_for_upgrade<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE)
 }
 
-fn is_grpc<B>(request: &Request<B>) -> bool {
-    request
-        .headers()
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
-}
-
-/// An answer in the application's stead.
-struct Refusal {
-    reason: &'static str,
-    grpc: bool,
-}
-
-const NOT_READY: &str = "Server is not ready";
-const DRAINING: &str = "Server is draining";
-const FAILED: &str = "Internal Server Error";
-
-/// `UNAVAILABLE` of gRPC: try again, elsewhere or later.
-const UNAVAILABLE: HeaderValue = HeaderValue::from_static("14");
-
-impl Refusal {
-    fn answer<B>(&self, hold: Hold) -> Response<AnswerBody<B>>
-    where
-        B: Body,
-        B::Error: Into<BoxError>,
-    {
-        let text = if self.grpc { "" } else { self.reason };
-        let mut answer = Response::new(AnswerBody::own(text, hold));
-        if self.grpc {
-            let headers = answer.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            headers.insert("grpc-status", UNAVAILABLE);
-            headers.insert("grpc-message", HeaderValue::from_static(self.reason));
-        } else {
-            *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-            let headers = answer.headers_mut();
-            headers.insert(CONTENT_TYPE, PLAIN);
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        answer
-    }
-}
-
-const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-
 pin_project! {
     /// A request on its way to its answer.
     pub(super) struct Answering<S, F> {
         #[pin]
         step: Step<S, F>,
+        tongue: Tongue,
         // Dropped after the application's future, which may take its time.
         hold: Held,
     }
@@ -276,7 +242,21 @@ pin_project! {
     enum Step<S, F> {
         Beginning { service: S, request: Option<Request<Incoming>> },
         Calling { #[pin] future: F },
-        Refused { refusal: Refusal },
+        Refused { reason: Reason },
+        /// Beyond the end of an HTTP/2 connection: not begun, and not counted so.
+        Beyond,
+    }
+}
+
+impl<S, F> Answering<S, F> {
+    /// The answer to a stream that is not begun any more.
+    #[cold]
+    const fn beyond() -> Self {
+        Self {
+            step: Step::Beyond,
+            tongue: Tongue::Http,
+            hold: Held::none(),
+        }
     }
 }
 
@@ -291,12 +271,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let StepProj::Refused { refusal } = this.step.as_mut().project()
-            && let Some(hold) = this.hold.take()
-        {
-            let mut answer = refusal.answer(hold);
-            announce(&mut answer);
-            return Poll::Ready(Ok(answer));
+        match this.step.as_mut().project() {
+            StepProj::Refused { reason } => {
+                if let Some(hold) = this.hold.take() {
+                    let mut answer = reason.answer(*this.tongue, hold);
+                    announce(&mut answer);
+                    return Poll::Ready(Ok(answer));
+                }
+            }
+            StepProj::Beyond => return Poll::Ready(Err(refused())),
+            StepProj::Beginning { .. } | StepProj::Calling { .. } => {}
         }
         if is_cut(this.hold) {
             return Poll::Ready(Err(cancelled()));
@@ -333,10 +317,7 @@ where
             }
             Err(error) => {
                 log::error!(target: "lamplighter::transport", error = %error, "request failed");
-                let mut answer = Response::new(AnswerBody::own(FAILED, hold));
-                *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                answer.headers_mut().insert(CONTENT_TYPE, PLAIN);
-                answer
+                Reason::Failed.answer(*this.tongue, hold)
             }
         };
         announce(&mut answer);
@@ -372,7 +353,7 @@ where
                 }
             }
             StepProj::Calling { future } => return future.poll(cx),
-            StepProj::Refused { .. } => return Poll::Pending,
+            StepProj::Refused { .. } | StepProj::Beyond => return Poll::Pending,
         };
         step.set(Step::Calling { future });
     }

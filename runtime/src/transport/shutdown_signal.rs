@@ -15,6 +15,7 @@ use lamplighter_lifecycle::{Cause, Directive, Instant};
 use tokio::sync::Notify;
 
 use super::scope::{self, ServerKey, ServerScope, current_signal};
+use super::turn::Turn;
 use crate::os::clock::Clock;
 
 /// Observes how far a stop has come.
@@ -23,9 +24,14 @@ use crate::os::clock::Clock;
 /// an axum extractor (feature `axum`) or from [`ShutdownSignal::current`], which also works in tonic
 /// services, bare tower services, response bodies, hooks and workers. Purposefully without a method
 /// that stops anything. Clones observe the same server.
+///
+/// Where a plan spreads its drain, the signal of a request says *draining* when the turn of its
+/// connection has come; those of workers, hooks and handles say so at once. *Cancelled* is never
+/// spread.
 #[derive(Clone)]
 pub struct ShutdownSignal {
     state: Arc<State>,
+    turn: Option<Turn>,
 }
 
 struct State {
@@ -67,8 +73,17 @@ impl ShutdownSignal {
                 facts: Mutex::default(),
                 clock,
             }),
+            turn: None,
         };
         (ShutdownController(signal.clone()), signal)
+    }
+
+    /// The same signal, which does not say draining before `turn` has come.
+    pub(super) fn in_turn(&self, turn: Turn) -> Self {
+        Self {
+            state: Arc::clone(&self.state),
+            turn: Some(turn),
+        }
     }
 
     /// The signal of the server that polls the caller: inside a request, a response body, a hook, a
@@ -85,12 +100,28 @@ impl ShutdownSignal {
     /// Dropping it loses nothing.
     pub async fn draining(&self) {
         self.state.reached(DRAINING).await;
+        let Some(turn) = &self.turn else { return };
+        loop {
+            // Both listen from here on, as in `reached`.
+            let (turned, changed) = (turn.changed(), self.state.changed.notified());
+            if self.is_draining() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = turned => {}
+                () = changed => {}
+            }
+        }
     }
 
     /// Whether the server asks its work to finish.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.state.level() >= DRAINING
+        match &self.turn {
+            Some(turn) if !turn.has_come() => self.state.level() >= CANCELLED,
+            Some(_) | None => self.state.level() >= DRAINING,
+        }
     }
 
     /// Resolves once time is up: what still runs is about to be cut.
@@ -147,7 +178,8 @@ impl ShutdownSignal {
     /// Why the server stops; `None` before it asks its work to finish.
     #[must_use]
     pub fn cause(&self) -> Option<Cause> {
-        self.state.facts().cause.clone()
+        let cause = self.state.facts().cause.clone();
+        cause.filter(|_| self.is_draining())
     }
 }
 

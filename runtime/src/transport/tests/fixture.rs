@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lamplighter_lifecycle::{
-    Cause, ConnectionEnd, ConnectionId, Directive, Input, Instant, ListenerId, Protocol, Tally,
-    Work,
+    Budget, Cause, ConnectionEnd, ConnectionId, Directive, Input, Instant, ListenerId, Protocol,
+    Tally, Work,
 };
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -186,6 +186,11 @@ impl Fixture {
     }
 
     pub(super) fn without_listener(app: impl Application, limits: Limits) -> Self {
+        Self::planned(app, limits, Budget::default())
+    }
+
+    /// As above, with what a plan says of connections.
+    pub(super) fn planned(app: impl Application, limits: Limits, budget: Budget) -> Self {
         let clock = Clock::new();
         clock.begin(&Handle::current());
         let tasks = Tasks::new(Handle::current(), |name, message| {
@@ -200,6 +205,7 @@ impl Fixture {
         let transport = Transport::new(Setup {
             app: app.erase(),
             limits,
+            budget,
             clock: clock.clone(),
             tasks: tasks.clone(),
             sink: Arc::<Bookkeeper>::clone(&books),
