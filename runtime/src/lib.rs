@@ -32,10 +32,12 @@ mod transport;
 pub use lamplighter_lifecycle::{
     Budget, Cause, ConnectionEnd, ConnectionId, ConnectionsReport, CutWork,
     Event as ServerEventKind, Failure, HookError, HookName, HookOutcome, HookReport, OnDeadline,
-    Outcome, Phase, PhaseReport, Plan, PlanError, Protocol, ServerState, Signal, SignalTaken,
-    StartFailure, Tally, WhileDraining, Work, WorkerOutcome, WorkerReport,
+    OnListenerError, Outcome, Phase, PhaseReport, Plan, PlanError, Protocol, ServerState, Signal,
+    SignalTaken, StartFailure, Tally, WhileDraining, Work, WorkerOutcome, WorkerReport,
 };
 pub use os::block_on::block_on;
+#[cfg(unix)]
+pub use os::listener::InheritedError;
 pub use os::listener::{
     Addr, AddrError, Bind, BindError, Listener, Network, TcpListener, TcpNetwork,
 };
@@ -51,7 +53,8 @@ pub use server::{
 #[cfg(feature = "axum")]
 pub use transport::OutsideServer;
 pub use transport::{
-    Application, Check, Health, Incoming, Limits, Peer, ShutdownController, ShutdownSignal,
+    Application, Check, Health, Incoming, Limits, LimitsError, Peer, ShutdownController,
+    ShutdownSignal,
 };
 
 /// The code of the README, as tests.

@@ -449,9 +449,8 @@ impl Parts {
         if let Some(reason) = &self.refused {
             return Err(reason.clone());
         }
-        for bind in &self.binds {
-            bind.check().map_err(Arc::new)?;
-        }
+        Bind::check_all(&self.binds).map_err(Arc::new)?;
+        self.limits.check()?;
         Ok(())
     }
 }

@@ -16,14 +16,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lamplighter_lifecycle::connection::Order;
-use lamplighter_lifecycle::{
-    Budget, ConnectionId, Directive, Input, Instant, ListenerId, WhileDraining,
-};
+use lamplighter_lifecycle::{Budget, ConnectionId, Directive, Input, Instant, WhileDraining};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::os::clock::Clock;
-use crate::os::listener::{Addr, AnyListener, Io};
+use crate::os::listener::{Addr, Io};
 use crate::os::tasks::{TaskName, Tasks};
 
 mod accept;
@@ -41,6 +39,7 @@ mod orders;
 mod outside;
 mod own_answer;
 mod peer;
+mod room;
 mod scope;
 mod service;
 mod shutdown_signal;
@@ -52,10 +51,10 @@ mod verb;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accept::{Newcomers, Queue};
+pub(crate) use accept::{Accepting, Newcomers, Queue};
 pub(crate) use health::Answers;
 pub use health::{Check, Health};
-pub use limits::Limits;
+pub use limits::{Limits, LimitsError};
 #[cfg(feature = "axum")]
 pub use outside::OutsideServer;
 pub use peer::Peer;
@@ -69,6 +68,7 @@ use accept::Listeners;
 use account::{Account, lock};
 use connection::Connected;
 use orders::Orders;
+use room::{Room, Seat};
 
 /// Where the transport tells what happens, and what it asks for the time.
 ///
@@ -121,11 +121,15 @@ struct Inner {
     connections: Mutex<BTreeMap<ConnectionId, Entry>>,
     listeners: Mutex<Listeners>,
     close: watch::Sender<Option<Queue>>,
+    /// Whether shared listeners are accepted from.
+    serving: watch::Sender<bool>,
+    room: Room,
 }
 
 struct Entry {
     account: Arc<Account>,
     task: Option<AbortHandle>,
+    _seat: Seat,
 }
 
 impl Transport {
@@ -145,6 +149,7 @@ impl Transport {
         Self {
             inner: Arc::new(Inner {
                 app,
+                room: Room::new(limits.connections()),
                 limits,
                 drain_spread: budget.drain_spread(),
                 while_draining: budget.while_draining(),
@@ -158,13 +163,15 @@ impl Transport {
                 connections: Mutex::default(),
                 listeners: Mutex::default(),
                 close: watch::channel(None).0,
+                serving: watch::channel(false).0,
             }),
         }
     }
 
-    /// Begins to accept from `listener`, in a task of its own.
-    pub(crate) fn accept(&self, id: ListenerId, listener: AnyListener, newcomers: Newcomers) {
-        accept::spawn(&self.inner, id, listener, newcomers);
+    /// Begins to accept from these listeners, each in a task of its own; from shared ones once it is
+    /// directed to serve.
+    pub(crate) fn accept(&self, listeners: Vec<Accepting>) {
+        accept::spawn(&self.inner, listeners);
     }
 
     /// Passes on how far a stop has come: first to the shutdown signal, then to every connection.
@@ -173,6 +180,9 @@ impl Transport {
     /// hear it when their tasks next run.
     pub(crate) fn direct(&self, directive: &Directive) {
         self.inner.controller.direct(directive);
+        if matches!(directive, Directive::Serve) {
+            self.inner.serving.send_replace(true);
+        }
         if self.inner.orders.direct(directive) {
             for account in self.inner.accounts() {
                 account.wake();
@@ -244,7 +254,7 @@ impl Inner {
             .collect()
     }
 
-    fn open(self: &Arc<Self>, socket: Io, peer: Addr) {
+    fn open(self: &Arc<Self>, socket: Io, peer: Addr, seat: Seat) {
         let (heard, asked) = self.orders.read();
         let flags = if asked.serves() { flag::SERVING } else { 0 };
         let id = ConnectionId::new(self.opened.fetch_add(1, Ordering::Relaxed) + 1);
@@ -252,6 +262,7 @@ impl Inner {
         let entry = Entry {
             account: Arc::clone(&account),
             task: None,
+            _seat: seat,
         };
         lock(&self.connections).insert(id, entry);
         self.sink.input(Input::ConnectionOpened {
@@ -269,6 +280,9 @@ impl Inner {
     }
 
     fn forget(&self, id: ConnectionId) {
-        lock(&self.connections).remove(&id);
+        // The seat is given back after the lock.
+        let entry = lock(&self.connections).remove(&id);
+        drop(entry);
+        self.room.leave();
     }
 }

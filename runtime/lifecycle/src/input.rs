@@ -54,7 +54,12 @@ pub enum Input {
         listener: Arc<str>,
         /// What the operating system said.
         error: Arc<str>,
+        /// How many of the server's listeners are left.
+        left: usize,
     },
+    /// Connections were taken from a listener's queue and closed at once, unheard, since there was
+    /// no descriptor for them.
+    ConnectionsTurnedAway(u64),
     /// A connection was accepted.
     ConnectionOpened {
         /// Its number.

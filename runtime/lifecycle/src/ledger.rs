@@ -55,6 +55,7 @@ pub(crate) struct Ledger {
     tally: Tally,
     cut: Vec<CutWork>,
     cut_unnamed: u64,
+    turned_away: u64,
 }
 
 impl Ledger {
@@ -67,6 +68,11 @@ impl Ledger {
         self.open.insert(connection, fresh);
         self.accepted = self.accepted.saturating_add(1);
         true
+    }
+
+    /// Counts connections that never became any: they were closed as they were taken in.
+    pub(crate) fn turn_away(&mut self, count: u64) {
+        self.turned_away = self.turned_away.saturating_add(count);
     }
 
     /// Notes what a connection was doing when it was force-closed.
@@ -196,5 +202,9 @@ impl Ledger {
 
     pub(crate) fn cut_unnamed(&self) -> u64 {
         self.cut_unnamed
+    }
+
+    pub(crate) fn turned_away(&self) -> u64 {
+        self.turned_away
     }
 }

@@ -35,7 +35,7 @@ pub use input::{HookEnd, Input, StartFailure, WorkerEnd, WorkerId};
 pub use ledger::CutWork;
 pub use machine::{CheckError, Machine};
 pub use phase::{Phase, ServerState, Step, TRANSITIONS};
-pub use plan::{Budget, OnDeadline, Plan, PlanError, WhileDraining};
+pub use plan::{Budget, OnDeadline, OnListenerError, Plan, PlanError, WhileDraining};
 pub use report::{
     ConnectionsReport, HookOutcome, HookReport, Outcome, PhaseReport, Report, WorkerReport,
 };

@@ -336,7 +336,12 @@ impl Machine {
                 panics,
             } => self.on_announced(&announcement, panics),
             Input::ListenersClosed => self.on_listeners_closed(),
-            Input::ListenerFailed { listener, error } => self.on_listener_failed(listener, error),
+            Input::ListenerFailed {
+                listener,
+                error,
+                left,
+            } => self.on_listener_failed(listener, error, left),
+            Input::ConnectionsTurnedAway(count) => self.on_turned_away(count),
             Input::ConnectionOpened { connection, peer } => self.on_opened(connection, peer),
             Input::ConnectionForced {
                 connection,

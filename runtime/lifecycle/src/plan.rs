@@ -40,6 +40,20 @@ pub enum WhileDraining {
     Reject,
 }
 
+/// What happens when a listener breaks for good while another one lives.
+///
+/// When the last one breaks, the server stops either way: nobody can reach it any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OnListenerError {
+    /// The server stops, gracefully, with the listener as the cause and exit code 69. The default:
+    /// a server that has lost one of its doors is replaced by one that has them all.
+    #[default]
+    Stop,
+    /// The server stays ready and goes on with the listeners that are left. The failure is told to
+    /// the error callbacks at once and stands in the report; the exit code does not show it.
+    Continue,
+}
+
 /// How much time a server may take to start, and how much each part of its stop may take.
 ///
 /// A plain value: nothing is checked before [`check`](Self::check), which `start()` calls too. Two
@@ -75,6 +89,7 @@ pub struct Plan {
     ready_timeout: Option<Duration>,
     on_deadline: OnDeadline,
     while_draining: WhileDraining,
+    on_listener_error: OnListenerError,
 }
 
 impl Plan {
@@ -194,6 +209,12 @@ impl Plan {
     /// Sets what a late request on a living connection gets. Default [`WhileDraining::Serve`].
     pub fn while_draining(mut self, while_draining: WhileDraining) -> Self {
         self.while_draining = while_draining;
+        self
+    }
+
+    /// Sets what happens when one of several listeners breaks. Default [`OnListenerError::Stop`].
+    pub fn on_listener_error(mut self, on_listener_error: OnListenerError) -> Self {
+        self.on_listener_error = on_listener_error;
         self
     }
 

@@ -67,7 +67,8 @@ pub struct Outcome {
     pub start_failure: Option<StartFailure>,
     /// Whether the server was stopped before it was ready.
     pub stopped_before_ready: bool,
-    /// Whether a listener broke for good.
+    /// Whether the server could not stay up for a listener that broke for good, or lost one in its
+    /// lame duck that it would not have gone on without.
     pub listener_failed: bool,
 }
 
@@ -147,6 +148,10 @@ pub struct ConnectionsReport {
     pub cut: Vec<CutWork>,
     /// How many pieces of cut work are not named.
     pub cut_unnamed: u64,
+    /// How many were taken from a listener's queue and closed at once, unheard, for lack of
+    /// descriptors: their clients were to try elsewhere instead of waiting. Not among those that
+    /// were accepted, and no failure.
+    pub turned_away: u64,
 }
 
 impl ConnectionsReport {
@@ -272,6 +277,9 @@ impl fmt::Display for Report {
         )?;
         if self.outcome.stuck > 0 {
             write!(f, ", {} stuck", self.outcome.stuck)?;
+        }
+        if self.connections.turned_away > 0 {
+            write!(f, "; turned away {}", self.connections.turned_away)?;
         }
         let ok = self
             .hooks

@@ -4,7 +4,6 @@
 //! **Invariant:** nothing here accepts, waits or retries by itself; that is the accept loop's.
 
 use std::future::Future;
-use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,17 +13,27 @@ mod addr;
 mod any;
 mod bind;
 mod bind_error;
+#[cfg(unix)]
+mod inherited;
+mod io;
+#[cfg(test)]
+pub(crate) mod memory;
 mod spare;
 mod tcp;
+#[cfg(unix)]
+mod unix;
 
 pub(crate) use accept_error::{AcceptError, Backoff};
-pub(crate) use any::{AnyListener, BoxNetwork, Io};
-pub(crate) use bind::BoundListener;
+pub(crate) use any::{AnyListener, BoxNetwork};
+pub(crate) use bind::{BoundListener, Holding};
+pub(crate) use io::Io;
 pub(crate) use spare::{Spare, TurnedAway};
 
 pub use addr::{Addr, AddrError};
 pub use bind::Bind;
 pub use bind_error::BindError;
+#[cfg(unix)]
+pub use inherited::InheritedError;
 pub use tcp::{TcpListener, TcpNetwork};
 
 /// A bound socket that hands out connections.
@@ -47,14 +56,14 @@ pub trait Listener: Send + 'static {
     /// # Cancel safety
     ///
     /// Must be cancel safe: dropping the future must not lose a connection.
-    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, Addr)>> + Send;
+    fn accept(&mut self) -> impl Future<Output = std::io::Result<(Self::Io, Addr)>> + Send;
 
     /// Where it listens, with the real port if it was bound to port 0.
     ///
     /// # Errors
     ///
     /// When the socket does not say.
-    fn local_addr(&self) -> io::Result<Addr>;
+    fn local_addr(&self) -> std::io::Result<Addr>;
 
     /// The next connection that has been made already; `None` when there is none. Never waits.
     ///
@@ -64,7 +73,7 @@ pub trait Listener: Send + 'static {
     /// # Errors
     ///
     /// As [`accept`](Self::accept).
-    fn accept_queued(&mut self) -> io::Result<Option<(Self::Io, Addr)>> {
+    fn accept_queued(&mut self) -> std::io::Result<Option<(Self::Io, Addr)>> {
         Ok(None)
     }
 
@@ -76,7 +85,7 @@ pub trait Listener: Send + 'static {
     /// # Errors
     ///
     /// When the OS refuses. The stop then goes on without it.
-    fn refuse_new(&mut self) -> io::Result<Duration> {
+    fn refuse_new(&mut self) -> std::io::Result<Duration> {
         Ok(Duration::ZERO)
     }
 
@@ -87,7 +96,7 @@ pub trait Listener: Send + 'static {
     /// # Errors
     ///
     /// When the OS refuses, as for a connection that is gone. The drop follows all the same.
-    fn abort(io: &Self::Io) -> io::Result<()> {
+    fn abort(io: &Self::Io) -> std::io::Result<()> {
         let _ = io;
         Ok(())
     }
@@ -110,5 +119,5 @@ pub trait Network: Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// Dropping the future must leave nothing bound.
-    fn bind(&self, addr: &Addr) -> impl Future<Output = io::Result<Self::Listener>> + Send;
+    fn bind(&self, addr: &Addr) -> impl Future<Output = std::io::Result<Self::Listener>> + Send;
 }

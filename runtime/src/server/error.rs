@@ -10,6 +10,7 @@ use lamplighter_lifecycle::{CheckError, Failure, HookError, PlanError};
 
 use super::report::Report;
 use crate::os::listener::BindError;
+use crate::transport::LimitsError;
 
 /// Why a server did not become ready, with the report of the stop that followed.
 ///
@@ -82,6 +83,9 @@ pub enum StartReason {
     /// An address was refused, by us or by the operating system.
     #[error(transparent)]
     Bind(#[from] Arc<BindError>),
+    /// A limit does not hold.
+    #[error("the limits do not hold: {0}")]
+    Limits(#[from] LimitsError),
     /// Signals could not be listened to.
     #[error("cannot listen to signals: {0}")]
     Signals(Arc<std::io::Error>),
@@ -91,6 +95,9 @@ pub enum StartReason {
     /// The start as a whole took too long, or its task was lost.
     #[error("{0}")]
     TimedOut(Arc<str>),
+    /// A listener broke before the server was ready.
+    #[error("{0}")]
+    ListenerFailed(Failure),
     /// A stop was asked for before the server was ready. Not a failure: the exit code is that of a
     /// clean stop.
     #[error("stopped before it was ready")]

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::ThreadId;
 
 use lamplighter_lifecycle::{
-    Effect, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness, ServerState,
-    StartFailure, Timeline, WorkerId,
+    Effect, Failure, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness,
+    ServerState, StartFailure, Timeline, WorkerId,
 };
 use tokio::sync::{Notify, watch};
 
@@ -344,7 +344,7 @@ impl Life {
         let report = self.report();
         let known = self.reason.get().cloned();
         let reason = known.unwrap_or_else(|| match &report.outcome().start_failure {
-            None => StartReason::Stopped,
+            None => broken(&report).map_or(StartReason::Stopped, StartReason::ListenerFailed),
             Some(StartFailure::NotReady(message)) => StartReason::NotReady(Arc::clone(message)),
             // The core itself refused the plan or the hooks; asked again, it says so in types.
             Some(failure) => match self.ask(Machine::check) {
@@ -397,6 +397,14 @@ impl Life {
             .take();
         drop(watch);
     }
+}
+
+/// The listener that a stop was begun for.
+fn broken(report: &Report) -> Option<Failure> {
+    let failed = report.outcome().listener_failed;
+    let listener = |failure: &&Failure| matches!(failure, Failure::Listener { .. });
+    let mut failures = report.failures().iter().filter(|_| failed);
+    failures.find(listener).cloned()
 }
 
 /// What bounds a stop.

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use super::error::StartReason;
 use super::life::{Bound, Life};
-use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork};
-use crate::transport::{Answers, Newcomers, Sink, Transport};
+use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork, Holding};
+use crate::transport::{Accepting, Answers, Newcomers, Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short
 /// against any start worth waiting for, long against the cost of a round.
@@ -121,16 +121,21 @@ impl Start {
             })
             .collect();
         self.life.addrs.get_or_init(|| addrs);
+        let mut accepting = Vec::with_capacity(open.len());
         for (number, listener) in (0..).zip(open) {
-            let newcomers = if listener.refuses_new_at_stop() {
-                Newcomers::Refuse
-            } else {
-                Newcomers::Queue
+            let newcomers = match (listener.holding(), listener.refuses_new_at_stop()) {
+                (Holding::Shared, _) => Newcomers::Leave,
+                (Holding::Owned, true) => Newcomers::Refuse,
+                (Holding::Owned, false) => Newcomers::Queue,
             };
-            let id = ListenerId::new(number);
-            self.transport
-                .accept(id, listener.into_listener(), newcomers);
+            accepting.push(Accepting {
+                id: ListenerId::new(number),
+                label: listener.label(),
+                listener: listener.into_listener(),
+                newcomers,
+            });
         }
+        self.transport.accept(accepting);
         self.life.input(Input::Bound);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** no error of a listener, and no wait after one, delays a stop.
 //! **Invariant:** a loop ends with its listener closed, and says so.
+//! **Invariant:** of a shared listener nothing is taken before the server serves, nor after it stops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,8 @@ use tokio::sync::watch;
 
 use super::Inner;
 use super::account::lock;
-use crate::os::listener::{AcceptError, AnyListener, Backoff, Spare, TurnedAway};
+use super::room::Seat;
+use crate::os::listener::{AcceptError, Addr, AnyListener, Backoff, Io, Spare, TurnedAway};
 use crate::os::log;
 use crate::os::tasks::TaskName;
 
@@ -32,6 +34,8 @@ const DRY_LIMIT: Duration = Duration::from_millis(20);
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     open: usize,
+    /// Of these, those that will never accept again.
+    broken: usize,
     closing: bool,
     reported: bool,
 }
@@ -50,25 +54,35 @@ impl Listeners {
 pub(crate) enum Newcomers {
     /// They queue, and are accepted as far as the queue runs dry in its time.
     Queue,
-    /// Their first packet is dropped, so that dry means dry.
+    /// No connection can begin any more, so that dry means dry.
     Refuse,
+    /// They are left in the queue, for whoever holds the socket as well; so are those who come
+    /// before the server serves.
+    Leave,
 }
 
-pub(super) fn spawn(
-    inner: &Arc<Inner>,
-    id: ListenerId,
-    listener: AnyListener,
-    newcomers: Newcomers,
-) {
-    lock(&inner.listeners).open += 1;
-    let open = Open(Arc::clone(inner));
-    let closing = inner.close.subscribe();
-    let name = TaskName::numbered("accept", u64::from(id.number()));
-    drop(
-        inner
-            .tasks
-            .spawn(name, accept(open, listener, newcomers, closing)),
-    );
+/// A listener to accept from.
+#[derive(Debug)]
+pub(crate) struct Accepting {
+    pub(crate) id: ListenerId,
+    /// What it is called if it breaks.
+    pub(crate) label: Arc<str>,
+    pub(crate) listener: AnyListener,
+    pub(crate) newcomers: Newcomers,
+}
+
+pub(super) fn spawn(inner: &Arc<Inner>, listeners: Vec<Accepting>) {
+    // All of them are there before the first one can break.
+    lock(&inner.listeners).open += listeners.len();
+    for accepting in listeners {
+        let open = Open {
+            inner: Arc::clone(inner),
+            broken: false,
+        };
+        let closing = inner.close.subscribe();
+        let name = TaskName::numbered("accept", u64::from(accepting.id.number()));
+        drop(inner.tasks.spawn(name, accept(open, accepting, closing)));
+    }
 }
 
 pub(super) fn close(inner: &Inner, queue: Queue) {
@@ -86,38 +100,95 @@ pub(super) fn close(inner: &Inner, queue: Queue) {
 }
 
 /// One loop that has not ended.
-struct Open(Arc<Inner>);
+struct Open {
+    inner: Arc<Inner>,
+    broken: bool,
+}
+
+impl Open {
+    /// This one's listener broke; says how many are left.
+    fn breaks(&mut self) -> usize {
+        self.broken = true;
+        let mut listeners = lock(&self.inner.listeners);
+        listeners.broken += 1;
+        listeners.open - listeners.broken
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
         let ends = {
-            let mut listeners = lock(&self.0.listeners);
+            let mut listeners = lock(&self.inner.listeners);
             listeners.open -= 1;
+            listeners.broken -= usize::from(self.broken);
             listeners.ends()
         };
         if ends {
-            self.0.sink.input(Input::ListenersClosed);
+            self.inner.sink.input(Input::ListenersClosed);
         }
     }
 }
 
-async fn accept(
-    open: Open,
-    mut listener: AnyListener,
-    newcomers: Newcomers,
-    mut closing: watch::Receiver<Option<Queue>>,
-) {
-    let inner = &open.0;
+async fn accept(mut open: Open, accepting: Accepting, mut closing: watch::Receiver<Option<Queue>>) {
+    let Accepting {
+        label,
+        mut listener,
+        newcomers,
+        ..
+    } = accepting;
+    let inner = Arc::clone(&open.inner);
     let mut spare = Spare::take();
+    let queue = accept_until_closed(
+        &mut open,
+        &label,
+        &mut listener,
+        newcomers,
+        &mut spare,
+        &mut closing,
+    )
+    .await;
+    // Whoever holds a shared socket as well gets what is queued.
+    if queue == Queue::Drain && newcomers != Newcomers::Leave {
+        if newcomers == Newcomers::Refuse {
+            refuse_new(&inner, &mut listener).await;
+        }
+        accept_queued(&inner, &mut spare, &mut listener);
+    }
+    // Closed before it is reported.
+    drop(listener);
+    drop(open);
+}
+
+/// Accepts until it is told to end, or the listener breaks; says what becomes of the queue.
+async fn accept_until_closed(
+    open: &mut Open,
+    label: &Arc<str>,
+    listener: &mut AnyListener,
+    newcomers: Newcomers,
+    spare: &mut Spare,
+    closing: &mut watch::Receiver<Option<Queue>>,
+) -> Queue {
+    let inner = Arc::clone(&open.inner);
     let mut backoff = Backoff::default();
-    let queue = loop {
+    if newcomers == Newcomers::Leave {
+        let mut serving = inner.serving.subscribe();
+        tokio::select! {
+            biased;
+            queue = closed(closing) => return queue,
+            _ = serving.wait_for(|serving| *serving) => {}
+        }
+    }
+    loop {
+        let has_left = inner.room.has_left();
         let error = tokio::select! {
             biased;
-            queue = closed(&mut closing) => break queue,
-            accepted = listener.accept() => match accepted {
+            queue = closed(closing) => return queue,
+            accepted = next(&inner, listener) => match accepted {
                 Ok((socket, peer)) => {
                     backoff.reset();
-                    inner.open(socket, peer);
+                    if let Some(queue) = seat(&inner, socket, peer, closing).await {
+                        return queue;
+                    }
                     continue;
                 }
                 Err(error) => error,
@@ -130,35 +201,57 @@ async fn accept(
                 let wait = backoff.next_wait();
                 log::warn!(target: "lamplighter::transport", %error, ?wait, "cannot accept");
                 if AcceptError::lacks_descriptors(&error) {
-                    turn_away(&mut spare, &mut listener);
+                    turn_away(&inner, spare, listener);
                 }
                 tokio::select! {
                     biased;
-                    queue = closed(&mut closing) => break queue,
+                    queue = closed(closing) => return queue,
+                    // What it held may be what was lacking.
+                    () = has_left => {}
                     () = inner.clock.sleep_until(inner.sink.now() + wait) => {}
                 }
             }
             AcceptError::Fatal => {
-                let name = listener
-                    .local_addr()
-                    .map_or_else(|_| "(unknown)".to_owned(), |addr| addr.to_string());
+                let left = open.breaks();
                 inner.sink.input(Input::ListenerFailed {
-                    listener: name.into(),
+                    listener: Arc::clone(label),
                     error: error.to_string().into(),
+                    left,
                 });
-                break Queue::Leave;
+                return Queue::Leave;
             }
         }
-    };
-    if queue == Queue::Drain {
-        if newcomers == Newcomers::Refuse {
-            refuse_new(inner, &mut listener).await;
-        }
-        accept_queued(inner, &mut spare, &mut listener);
     }
-    // Closed before it is reported.
-    drop(listener);
-    drop(open);
+}
+
+/// The next connection, once there is a seat for it.
+async fn next(inner: &Inner, listener: &mut AnyListener) -> std::io::Result<(Io, Addr)> {
+    inner.room.is_free().await;
+    listener.accept().await
+}
+
+/// Opens a connection as soon as it has a seat: another listener may have been quicker, and then it
+/// is held until one is free. At the close it is opened without.
+async fn seat(
+    inner: &Arc<Inner>,
+    socket: Io,
+    peer: Addr,
+    closing: &mut watch::Receiver<Option<Queue>>,
+) -> Option<Queue> {
+    let mut close = None;
+    let seat = match inner.room.try_take() {
+        Some(seat) => seat,
+        None => tokio::select! {
+            biased;
+            queue = closed(closing) => {
+                close = Some(queue);
+                Seat::extra()
+            }
+            seat = inner.room.take() => seat,
+        },
+    };
+    inner.open(socket, peer, seat);
+    close
 }
 
 /// Lets no new connection begin, and those that have begun come into the queue.
@@ -176,8 +269,12 @@ async fn refuse_new(inner: &Inner, listener: &mut AnyListener) {
 }
 
 /// Turns one waiting client away, so that it tries elsewhere instead of waiting for descriptors.
-fn turn_away(spare: &mut Spare, listener: &mut AnyListener) -> bool {
-    matches!(spare.turn_away(listener), Ok(TurnedAway::One))
+fn turn_away(inner: &Inner, spare: &mut Spare, listener: &mut AnyListener) -> bool {
+    let turned = matches!(spare.turn_away(listener), Ok(TurnedAway::One));
+    if turned {
+        inner.sink.input(Input::ConnectionsTurnedAway(1));
+    }
+    turned
 }
 
 fn accept_queued(inner: &Arc<Inner>, spare: &mut Spare, listener: &mut AnyListener) {
@@ -185,14 +282,14 @@ fn accept_queued(inner: &Arc<Inner>, spare: &mut Spare, listener: &mut AnyListen
     while inner.sink.now() < until {
         let goes_on = match listener.accept_queued() {
             Ok(Some((socket, peer))) => {
-                inner.open(socket, peer);
+                inner.open(socket, peer, Seat::extra());
                 true
             }
             Ok(None) => false,
             Err(error) => match AcceptError::classify(&error) {
                 AcceptError::PerConnection => true,
                 AcceptError::Resource => {
-                    AcceptError::lacks_descriptors(&error) && turn_away(spare, listener)
+                    AcceptError::lacks_descriptors(&error) && turn_away(inner, spare, listener)
                 }
                 AcceptError::Fatal => false,
             },

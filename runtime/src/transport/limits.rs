@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use lamplighter_lifecycle::connection::{Retirement, Times};
 
-/// The defences of a server against slow, greedy and broken peers. All are on by default, but those
-/// that end a connection for its age or its requests.
+/// The defences of a server against slow, greedy and broken peers. All are on by default, but
+/// [`max_connections`](Self::max_connections) and those that end a connection for its age or its
+/// requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     header_read_timeout: Option<Duration>,
     max_header_bytes: usize,
     max_concurrent_streams: u32,
+    max_connections: Option<usize>,
     date_header: bool,
     retirement: Retirement,
 }
@@ -49,6 +51,21 @@ impl Limits {
     #[must_use]
     pub const fn max_concurrent_streams(mut self, streams: u32) -> Self {
         self.max_concurrent_streams = streams;
+        self
+    }
+
+    /// How many connections may be open at once, those of all listeners together.
+    ///
+    /// `None`, the default, is no limit but that of the process's descriptors. At the limit nothing
+    /// is accepted until a connection is gone: clients wait in the kernel's queue (1024 long), which
+    /// they cannot tell from a slow network, and readiness is untouched. Idle connections count, so
+    /// clients that keep theirs alive can keep others waiting. As the server stops, those who wait
+    /// in the queue are accepted beyond the limit and answered.
+    ///
+    /// Zero is refused at the start: such a server would never answer.
+    #[must_use]
+    pub const fn max_connections(mut self, connections: Option<usize>) -> Self {
+        self.max_connections = connections;
         self
     }
 
@@ -103,6 +120,22 @@ impl Limits {
         self
     }
 
+    /// What a start refuses.
+    ///
+    /// # Errors
+    ///
+    /// A limit under which nothing could be served.
+    pub(crate) const fn check(&self) -> Result<(), LimitsError> {
+        match self.max_connections {
+            Some(0) => Err(LimitsError::NoConnections),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    pub(super) const fn connections(&self) -> Option<usize> {
+        self.max_connections
+    }
+
     pub(crate) fn times(&self, drain_spread: Duration) -> Times {
         Times {
             head_timeout: self.header_read_timeout,
@@ -137,12 +170,22 @@ impl Limits {
     }
 }
 
+/// A limit that a server could not serve anybody under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitsError {
+    /// No connection may be open.
+    #[error("max_connections is 0, allowed is 1 or more, or None for no limit")]
+    NoConnections,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read_timeout: Some(Duration::from_secs(10)),
             max_header_bytes: 32 * 1024,
             max_concurrent_streams: 200,
+            max_connections: None,
             date_header: true,
             retirement: Retirement::default(),
         }

@@ -73,6 +73,7 @@ impl Machine {
                 tally: *self.ledger.tally(),
                 cut: self.ledger.cut().to_vec(),
                 cut_unnamed: self.ledger.cut_unnamed(),
+                turned_away: self.ledger.turned_away(),
             },
             hooks,
             workers,

@@ -11,6 +11,7 @@ use crate::effect::{Directive, Effect};
 use crate::event::{Event, WorkerOutcome};
 use crate::failure::Failure;
 use crate::input::{WorkerEnd, WorkerId};
+use crate::plan::OnListenerError;
 use crate::{Cause, Phase, Step};
 
 impl Machine {
@@ -24,19 +25,25 @@ impl Machine {
         self.check_forced();
     }
 
-    pub(super) fn on_listener_failed(&mut self, listener: Arc<str>, error: Arc<str>) {
-        if self.listeners != Listeners::Open {
+    pub(super) fn on_listener_failed(&mut self, listener: Arc<str>, error: Arc<str>, left: usize) {
+        // It may break before the start gets to say that all of them are open.
+        let opening = self.listeners == Listeners::None && self.start.live;
+        if self.listeners != Listeners::Open && !opening {
             return; // It was about to be closed anyway.
         }
-        let cause = Cause::ListenerFailed(listener.clone());
+        let goes_on = left > 0 && self.budget.on_listener_error() == OnListenerError::Continue;
         match self.phase {
             Phase::Running | Phase::Starting => {
-                self.outcome.listener_failed = true;
+                self.outcome.listener_failed |= !goes_on;
+                let cause = Cause::ListenerFailed(listener.clone());
                 self.fail(Failure::Listener { listener, error });
-                self.on_stop(cause);
+                if !goes_on {
+                    self.on_stop(cause);
+                }
             }
             Phase::LameDuck => {
                 // Nothing is left to wait for at this door; the others go on to the end.
+                self.outcome.listener_failed |= !goes_on;
                 self.fail(Failure::Listener { listener, error });
             }
             Phase::Created
@@ -48,17 +55,27 @@ impl Machine {
         }
     }
 
-    pub(super) fn on_opened(&mut self, connection: ConnectionId, peer: Arc<str>) {
-        // Later than that nothing accepts: what was accepted while the listeners were being closed
-        // by force is cut as well, and counted.
-        if !matches!(
+    pub(super) fn on_turned_away(&mut self, count: u64) {
+        if self.accepts() {
+            self.ledger.turn_away(count);
+        }
+    }
+
+    /// Whether a connection can come in. Later than the force close nothing accepts: what was
+    /// accepted while the listeners were being closed by force is cut as well, and counted.
+    const fn accepts(&self) -> bool {
+        matches!(
             self.phase,
             Phase::Starting
                 | Phase::Running
                 | Phase::LameDuck
                 | Phase::Draining
                 | Phase::ForceClosing
-        ) {
+        )
+    }
+
+    pub(super) fn on_opened(&mut self, connection: ConnectionId, peer: Arc<str>) {
+        if !self.accepts() {
             return;
         }
         if self.ledger.open(connection, peer.clone()) && self.observed {

@@ -8,7 +8,7 @@ mod rules;
 
 use core::time::Duration;
 
-use super::{OnDeadline, Plan, PlanError, WhileDraining};
+use super::{OnDeadline, OnListenerError, Plan, PlanError, WhileDraining};
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const CANCEL_LEAD: Duration = Duration::from_millis(100);
@@ -37,6 +37,7 @@ pub struct Budget {
     ready_timeout: Duration,
     on_deadline: OnDeadline,
     while_draining: WhileDraining,
+    on_listener_error: OnListenerError,
 }
 
 impl Budget {
@@ -68,6 +69,7 @@ impl Budget {
             ready_timeout: rules::ready(plan, start_timeout)?,
             on_deadline: plan.on_deadline,
             while_draining: plan.while_draining,
+            on_listener_error: plan.on_listener_error,
         })
     }
 
@@ -188,6 +190,12 @@ impl Budget {
     pub const fn while_draining(&self) -> WhileDraining {
         self.while_draining
     }
+
+    /// What happens when one of several listeners breaks.
+    #[must_use]
+    pub const fn on_listener_error(&self) -> OnListenerError {
+        self.on_listener_error
+    }
 }
 
 impl Default for Budget {
@@ -206,6 +214,7 @@ impl Default for Budget {
             ready_timeout: READY_TIMEOUT,
             on_deadline: OnDeadline::ForceClose,
             while_draining: WhileDraining::Serve,
+            on_listener_error: OnListenerError::Stop,
         }
     }
 }

@@ -14,7 +14,8 @@
 mod answers;
 
 use lamplighter_lifecycle::{
-    HookSpec, Input, Instant, Machine, OnDeadline, Phase, Plan, ServerState, Timeline,
+    HookSpec, Input, Instant, Machine, OnDeadline, OnListenerError, Phase, Plan, ServerState,
+    Timeline,
 };
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -226,7 +227,8 @@ fn begins(world: World, on_deadline: OnDeadline) -> State {
             .drain_timeout(Duration::from_millis(800))
             .hooks_timeout(Duration::from_millis(800))
             .margin(Duration::from_millis(400))
-            .on_deadline(on_deadline),
+            .on_deadline(on_deadline)
+            .on_listener_error(OnListenerError::Continue),
     );
     let hooks = [
         HookSpec::named("database"),
@@ -281,6 +283,7 @@ fn every_state_with_two_connections_keeps_the_laws() {
         signals: 3,
         calls: 1,
         panics: 0,
+        breaks: 0,
     };
     explore_all(
         "machine__explored_connections",
@@ -297,8 +300,22 @@ fn every_state_of_a_wait_without_end_keeps_the_laws() {
         signals: 3,
         calls: 1,
         panics: 1,
+        breaks: 0,
     };
     explore_all("machine__explored_waiting", world, OnDeadline::KeepWaiting);
+}
+
+#[test]
+fn every_state_of_a_server_that_goes_on_without_a_listener_keeps_the_laws() {
+    let world = World {
+        connections: 1,
+        hooks: 0,
+        signals: 2,
+        calls: 1,
+        panics: 0,
+        breaks: 2,
+    };
+    explore_all("machine__explored_listeners", world, OnDeadline::ForceClose);
 }
 
 #[test]
@@ -309,6 +326,7 @@ fn every_state_with_three_hooks_keeps_the_laws() {
         signals: 1,
         calls: 0,
         panics: 0,
+        breaks: 0,
     };
     explore_all("machine__explored_hooks", world, OnDeadline::ForceClose);
 }
@@ -321,6 +339,7 @@ fn every_state_with_a_callback_that_may_panic_keeps_the_laws() {
         signals: 3,
         calls: 0,
         panics: 1,
+        breaks: 0,
     };
     explore_all("machine__explored_callbacks", world, OnDeadline::ForceClose);
 }
@@ -334,6 +353,7 @@ fn a_hundred_thousand_states_with_everything_at_once_keep_the_laws() {
         signals: 3,
         calls: 1,
         panics: 1,
+        breaks: 0,
     };
     let most = if crate::hostile::is_shortened() {
         3_000

@@ -6,6 +6,7 @@
 mod callbacks;
 mod deadlines;
 mod hooks;
+mod listeners;
 mod signals;
 mod starts;
 mod stops;

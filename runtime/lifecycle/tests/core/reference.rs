@@ -12,8 +12,8 @@ mod stop;
 mod work;
 
 use lamplighter_lifecycle::{
-    Budget, Cause, Directive, Effect, Event, Input, Instant, Machine, Phase, SignalTaken,
-    StartFailure,
+    Budget, Cause, Directive, Effect, Event, Input, Instant, Machine, OnListenerError, Phase,
+    SignalTaken, StartFailure,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,7 +134,8 @@ impl Reference {
             Input::Bound if self.work.bind(phase) => self.bound_at = Some(self.now),
             _ => {}
         }
-        let means = self.work.take(phase, input);
+        let goes_on = self.budget.on_listener_error() == OnListenerError::Continue;
+        let means = self.work.take(phase, input, goes_on);
         if means.listener_failed {
             self.failures.listener(input);
         }

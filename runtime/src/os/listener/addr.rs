@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Where a listener listens, or where a connection comes from.
@@ -13,7 +13,8 @@ use std::str::FromStr;
 pub enum Addr {
     /// An IP address and a port.
     Tcp(SocketAddr),
-    /// A Unix socket; clients' mostly have no path.
+    /// A Unix socket; clients' mostly have no path. A path that begins with a NUL byte is a name
+    /// in Linux's abstract namespace (`unix(7)`), written `unix:@name`.
     Unix(Option<PathBuf>),
     /// A name that only its network understands, as in simulations.
     Named(String),
@@ -29,6 +30,14 @@ impl Addr {
         }
     }
 
+    /// Whether it is a file: a Unix socket with a path.
+    pub(super) fn is_file(&self) -> bool {
+        let Self::Unix(Some(path)) = self else {
+            return false;
+        };
+        !path.as_os_str().as_encoded_bytes().starts_with(&[0])
+    }
+
     /// The port, if it has one.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
@@ -40,7 +49,12 @@ impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(addr) => addr.fmt(f),
-            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(Some(path)) => {
+                match path.to_str().and_then(|path| path.strip_prefix('\0')) {
+                    Some(name) => write!(f, "unix:@{name}"),
+                    None => write!(f, "unix:{}", path.display()),
+                }
+            }
             Self::Unix(None) => f.write_str("unix:unnamed"),
             Self::Named(name) => f.pad(name),
         }
@@ -54,12 +68,17 @@ impl From<SocketAddr> for Addr {
 }
 
 /// Reads `5000` (all IPv4 addresses of the machine), `127.0.0.1:5000`, `[::1]:5000`,
-/// `localhost:5000` (which is `127.0.0.1:5000`).
+/// `localhost:5000` (which is `127.0.0.1:5000`), `unix:/run/app.sock`, and on Linux `unix:@app` for a
+/// name in the abstract namespace.
 impl FromStr for Addr {
     type Err = AddrError;
 
     fn from_str(text: &str) -> Result<Self, AddrError> {
-        parse(text).map(Self::Tcp).map_err(|problem| AddrError {
+        let parsed = match text.strip_prefix("unix:") {
+            Some(path) => unix(Path::new(path)),
+            None => parse(text).map(Self::Tcp),
+        };
+        parsed.map_err(|problem| AddrError {
             text: text.to_owned(),
             problem,
         })
@@ -70,8 +89,8 @@ impl FromStr for Addr {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} is no address to listen on: {problem}; allowed are a port (5000), an IPv4 address \
-     and a port (127.0.0.1:5000), an IPv6 address in brackets and a port ([::1]:5000), and \
-     localhost and a port (localhost:5000)"
+     and a port (127.0.0.1:5000), an IPv6 address in brackets and a port ([::1]:5000), \
+     localhost and a port (localhost:5000), and unix: and a path (unix:/run/app.sock)"
 )]
 pub struct AddrError {
     text: String,
@@ -79,6 +98,14 @@ pub struct AddrError {
 }
 
 impl AddrError {
+    /// The address of the Unix socket at `path`, if there can be one.
+    pub(super) fn check_path(path: &Path) -> Result<Addr, Self> {
+        unix(path).map_err(|problem| Self {
+            text: format!("unix:{}", path.display()),
+            problem,
+        })
+    }
+
     /// The text as it was given.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -104,6 +131,46 @@ enum Problem {
     Brackets,
     #[error("{0:?} is a name, and names are not looked up")]
     Name(String),
+    #[error("the path is missing")]
+    NoPath,
+    #[error("the path has {0} bytes, and a socket's has at most {MOST_PATH_BYTES}")]
+    LongPath(usize),
+    #[error("the path has a NUL byte in it")]
+    Nul,
+    #[cfg(not(unix))]
+    #[error("this system has no such sockets")]
+    NoUnix,
+}
+
+/// What fits into a socket's address with the NUL byte that ends it: 108 on Linux, 104 on the BSDs
+/// and macOS.
+const MOST_PATH_BYTES: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
+    107
+} else {
+    103
+};
+
+/// Reads the path of a Unix socket; `@name` is a name in the abstract namespace, as `ss` and systemd
+/// write it.
+fn unix(path: &Path) -> Result<Addr, Problem> {
+    #[cfg(not(unix))]
+    return Err(Problem::NoUnix);
+    #[cfg(unix)]
+    {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        let abstracts = cfg!(any(target_os = "linux", target_os = "android"));
+        match bytes {
+            [] | [b'@'] => return Err(Problem::NoPath),
+            _ if bytes.contains(&0) => return Err(Problem::Nul),
+            _ if bytes.len() > MOST_PATH_BYTES => return Err(Problem::LongPath(bytes.len())),
+            _ => {}
+        }
+        let name = path.to_str().and_then(|path| path.strip_prefix('@'));
+        Ok(Addr::Unix(Some(match name {
+            Some(name) if abstracts => PathBuf::from(format!("\0{name}")),
+            _ => path.to_owned(),
+        })))
+    }
 }
 
 fn parse(text: &str) -> Result<SocketAddr, Problem> {
@@ -183,6 +250,12 @@ mod tests {
             ("[::]:0", "[::]:0"),
             ("[::ffff:10.0.0.1]:80", "[::ffff:10.0.0.1]:80"),
             ("[fe80::1%2]:80", "[fe80::1%2]:80"),
+            #[cfg(unix)]
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+            #[cfg(unix)]
+            ("unix:app.sock", "unix:app.sock"),
+            #[cfg(target_os = "linux")]
+            ("unix:@app", "unix:@app"),
         ] {
             assert_eq!(
                 text.parse::<Addr>().map(|addr| addr.to_string()),
@@ -234,6 +307,9 @@ mod tests {
             ),
             ("*:80", r#""*" is a name, and names are not looked up"#),
             ("http://0.0.0.0:80", "an IPv6 address needs brackets"),
+            ("unix:", "the path is missing"),
+            ("unix:@", "the path is missing"),
+            ("unix:/a\0b", "a NUL byte"),
         ] {
             let error = text.parse::<Addr>().unwrap_err();
             let message = error.to_string();
@@ -248,6 +324,23 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_path_may_be_as_long_as_a_socket_s_address_and_no_longer() {
+        let text = |bytes: usize| format!("unix:/{}", "a".repeat(bytes - 1));
+        text(107).parse::<Addr>().unwrap();
+        let error = text(108).parse::<Addr>().unwrap_err().to_string();
+        assert!(
+            error.contains("has 108 bytes, and a socket's has at most 107"),
+            "{error}"
+        );
+        let given = AddrError::check_path(Path::new(&"a".repeat(200))).unwrap_err();
+        assert!(given.to_string().contains("has 200 bytes"), "{given}");
+        let name = AddrError::check_path(Path::new("@app")).unwrap();
+        assert_eq!(name, Addr::Unix(Some("\0app".into())));
+        assert_eq!(name.to_string(), "unix:@app");
     }
 
     #[test]

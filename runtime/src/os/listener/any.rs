@@ -1,31 +1,31 @@
-//! Listeners, networks and connections of any type as one type each, so that one accept loop and one
-//! connection code serve them all (floor 1).
+//! Listeners and networks of any type as one type each, so that one accept loop serves them all
+//! (floor 1).
 //!
-//! **Invariant:** TCP costs no box and no virtual call, whoever made the listener.
+//! **Invariant:** TCP and Unix sockets cost no box and no virtual call, whoever made the listener.
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, IoSlice};
-use std::marker::PhantomData;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-
+use super::io::Io;
+#[cfg(unix)]
+use super::unix::UnixListener;
 use super::{Addr, Listener, Network, TcpListener};
 
 /// A listener of any type.
 #[derive(Debug)]
 pub(crate) enum AnyListener {
     Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
     Other(OtherListener),
 }
 
-/// A listener that is not TCP.
+/// A listener that is no socket of ours.
 pub(crate) struct OtherListener(Box<dyn ErasedListener>);
 
 impl AnyListener {
@@ -44,6 +44,13 @@ impl AnyListener {
         {
             return Self::Tcp(tcp.into());
         }
+        #[cfg(unix)]
+        if let Some(unix) = any
+            .downcast_mut::<Option<tokio::net::UnixListener>>()
+            .and_then(Option::take)
+        {
+            return Self::Unix(unix.into());
+        }
         Self::Other(OtherListener(Box::new(listener)))
     }
 
@@ -53,6 +60,11 @@ impl AnyListener {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
                 Ok((Io::Tcp(stream), peer))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Io::Unix(stream), peer))
             }
             Self::Other(listener) => listener.0.accept().await,
         }
@@ -65,6 +77,11 @@ impl AnyListener {
                 let queued = listener.accept_queued()?;
                 Ok(queued.map(|(stream, peer)| (Io::Tcp(stream), peer)))
             }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let queued = listener.accept_queued()?;
+                Ok(queued.map(|(stream, peer)| (Io::Unix(stream), peer)))
+            }
             Self::Other(listener) => listener.0.accept_queued(),
         }
     }
@@ -73,6 +90,8 @@ impl AnyListener {
     pub(crate) fn refuse_new(&mut self) -> io::Result<Duration> {
         match self {
             Self::Tcp(listener) => listener.refuse_new(),
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.refuse_new(),
             Self::Other(listener) => listener.0.refuse_new(),
         }
     }
@@ -81,6 +100,8 @@ impl AnyListener {
     pub(crate) fn local_addr(&self) -> io::Result<Addr> {
         match self {
             Self::Tcp(listener) => Listener::local_addr(listener),
+            #[cfg(unix)]
+            Self::Unix(listener) => Listener::local_addr(listener),
             Self::Other(listener) => listener.0.local_addr(),
         }
     }
@@ -161,228 +182,23 @@ impl<N: Network> ErasedNetwork for N {
     }
 }
 
-/// A connection of any type.
-#[derive(Debug)]
-pub(crate) enum Io {
-    Tcp(TcpStream),
-    Other(OtherIo),
-}
-
-/// A connection that is not TCP.
-pub(crate) struct OtherIo(Box<dyn ErasedIo>);
-
-trait ErasedIo: AsyncRead + AsyncWrite + Unpin + Send {
-    fn abort(&self) -> io::Result<()>;
-}
-
-/// A connection that knows which listener's way to abort is its own.
-struct Of<L: Listener> {
-    io: L::Io,
-    listener: PhantomData<fn() -> L>,
-}
-
-impl Io {
-    fn other<L: Listener>(io: L::Io) -> Self {
-        Self::Other(OtherIo(Box::new(Of::<L> {
-            io,
-            listener: PhantomData,
-        })))
-    }
-
-    /// As [`Listener::abort`].
-    pub(crate) fn abort(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => <TcpListener as Listener>::abort(stream),
-            Self::Other(other) => other.0.abort(),
-        }
-    }
-
-    /// Ready once the connection is known to be broken; an end of the peer's side does not break
-    /// it. Leaves every byte where it is, and does not look past bytes that nobody reads. TCP alone
-    /// can tell.
-    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let Self::Tcp(stream) = self else {
-            return Poll::Pending;
-        };
-        match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
-            Poll::Ready(Err(error)) => Poll::Ready(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl fmt::Debug for OtherIo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("OtherIo").finish_non_exhaustive()
-    }
-}
-
-impl<L: Listener> ErasedIo for Of<L> {
-    fn abort(&self) -> io::Result<()> {
-        L::abort(&self.io)
-    }
-}
-
-impl<L: Listener> AsyncRead for Of<L> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<L: Listener> AsyncWrite for Of<L> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-}
-
-impl AsyncRead for Io {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Other(other) => Pin::new(&mut other.0).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Io {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Other(other) => Pin::new(&mut other.0).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Other(other) => Pin::new(&mut other.0).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Other(other) => Pin::new(&mut other.0).poll_shutdown(cx),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Other(other) => Pin::new(&mut other.0).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Other(other) => other.0.is_write_vectored(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::VecDeque;
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-
-    /// In memory; everything it has is queued.
-    struct Memory {
-        queue: VecDeque<DuplexStream>,
-    }
-
-    static ABORTED: AtomicBool = AtomicBool::new(false);
-
-    impl Listener for Memory {
-        type Io = DuplexStream;
-
-        async fn accept(&mut self) -> io::Result<(DuplexStream, Addr)> {
-            self.accept_queued()?
-                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-        }
-
-        fn local_addr(&self) -> io::Result<Addr> {
-            Ok(Addr::Named("memory".into()))
-        }
-
-        fn accept_queued(&mut self) -> io::Result<Option<(DuplexStream, Addr)>> {
-            let io = self.queue.pop_front();
-            Ok(io.map(|io| (io, Addr::Named("client".into()))))
-        }
-
-        fn abort(_: &DuplexStream) -> io::Result<()> {
-            ABORTED.store(true, Ordering::SeqCst);
-            Ok(())
-        }
-    }
-
-    struct MemoryNetwork;
-
-    impl Network for MemoryNetwork {
-        type Listener = Memory;
-
-        async fn bind(&self, addr: &Addr) -> io::Result<Memory> {
-            if !matches!(addr, Addr::Named(_)) {
-                return Err(io::ErrorKind::AddrNotAvailable.into());
-            }
-            Ok(Memory {
-                queue: VecDeque::new(),
-            })
-        }
-    }
+    use crate::os::listener::memory::{Memory, MemoryNetwork};
+    use std::sync::atomic::Ordering;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn a_listener_of_any_type_hands_out_working_connections() {
-        let (mut client, io) = tokio::io::duplex(64);
-        let (mut second, second_io) = tokio::io::duplex(64);
-        let mut listener = AnyListener::new(Memory {
-            queue: [io, second_io].into(),
-        });
+        let (dialler, memory) = Memory::new();
+        let (mut client, reset) = dialler.dial(64);
+        let (mut second, _) = dialler.dial(64);
+        drop(dialler);
+        let mut listener = AnyListener::new(memory);
         assert_eq!(listener.local_addr().unwrap().to_string(), "memory");
         let (mut io, peer) = listener.accept().await.unwrap();
-        assert_eq!(peer.to_string(), "client");
+        assert_eq!(peer.to_string(), "memory");
         client.write_all(b"ping").await.unwrap();
         let mut bytes = [0; 4];
         io.read_exact(&mut bytes).await.unwrap();
@@ -391,7 +207,7 @@ mod tests {
         client.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"ping");
         io.abort().unwrap();
-        assert!(ABORTED.load(Ordering::SeqCst));
+        assert!(reset.load(Ordering::SeqCst));
 
         let (mut io, _) = listener.accept_queued().unwrap().unwrap();
         io.shutdown().await.unwrap();

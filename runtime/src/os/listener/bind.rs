@@ -1,15 +1,34 @@
 //! What a server is told to listen on, and making listeners of it at the start (floor 1).
 //!
-//! **Invariant:** making a [`Bind`] never fails and touches nothing: a wrong text comes out at the
-//! start.
+//! **Invariant:** making a [`Bind`] never fails and binds nothing: what is wrong comes out at the
+//! start. What was inherited is taken as soon as somebody names it, before more of the program runs.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+mod from;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+#[cfg(unix)]
+use super::inherited::{self, Inherited};
+#[cfg(unix)]
+use super::unix::UnixListener;
 use super::{Addr, AddrError, AnyListener, BindError, BoxNetwork, Listener, TcpListener};
 
 /// What to listen on.
 ///
-/// Made of a port, a text, an address, or a listener that is bound already:
+/// | what | written | held |
+/// |---|---|---|
+/// | a port on all IPv4 addresses | `5000`, `"5000"` | owned |
+/// | an address and a port; 0 takes a free one | `"127.0.0.1:5000"`, `"[::1]:0"`, a `SocketAddr` | owned |
+/// | all IPv6 and IPv4 addresses | `"[::]:5000"` | owned |
+/// | a Unix socket | `"unix:/run/app.sock"`, [`Bind::unix`] | owned |
+/// | an inherited listener | [`Bind::inherited`] | shared |
+/// | a listener that is bound already | a `TcpListener` or `UnixListener` of std | owned |
+/// | any type of listener | [`Bind::listener`] | owned |
+///
+/// What is owned is nobody else's: at the stop its queue is emptied before it is closed. What is
+/// [`shared`](Self::shared) is left as it is for its other holders.
 ///
 /// ```
 /// use lamplighter::Bind;
@@ -24,6 +43,8 @@ pub struct Bind {
     target: Target,
     name: Option<String>,
     refuse_new: bool,
+    holding: Holding,
+    mode: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -32,7 +53,20 @@ enum Target {
     /// Kept until the start.
     Invalid(AddrError),
     Std(std::net::TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+    #[cfg(unix)]
+    Inherited(String),
     Listener(AnyListener),
+}
+
+/// Who holds a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holding {
+    /// Nobody but the server.
+    Owned,
+    /// Others as well: another process, or another part of this one.
+    Shared,
 }
 
 /// A listener that was made, with what was said about it.
@@ -42,6 +76,7 @@ pub(crate) struct BoundListener {
     addr: Addr,
     name: Option<String>,
     refuse_new: bool,
+    holding: Holding,
 }
 
 impl BoundListener {
@@ -54,9 +89,21 @@ impl BoundListener {
         self.name.as_deref()
     }
 
+    /// What it is called where something is said of it.
+    pub(crate) fn label(&self) -> Arc<str> {
+        match &self.name {
+            Some(name) => format!("{name} on {}", self.addr).into(),
+            None => self.addr.to_string().into(),
+        }
+    }
+
     /// Whether new connections are to be refused at the final stop before the queue is emptied.
     pub(crate) const fn refuses_new_at_stop(&self) -> bool {
         self.refuse_new
+    }
+
+    pub(crate) const fn holding(&self) -> Holding {
+        self.holding
     }
 
     pub(crate) fn into_listener(self) -> AnyListener {
@@ -70,7 +117,13 @@ impl Bind {
             target,
             name: None,
             refuse_new: false,
+            holding: Holding::Owned,
+            mode: None,
         }
+    }
+
+    const fn invalid(error: AddrError) -> Self {
+        Self::new(Target::Invalid(error))
     }
 
     /// Serves the connections of a listener of any type.
@@ -79,10 +132,82 @@ impl Bind {
         Self::new(Target::Listener(AnyListener::new(listener)))
     }
 
-    /// Gives it a name to ask for its address by.
+    /// Listens on a Unix socket: its path, at most 107 bytes on Linux and 103 elsewhere. `@name` is a
+    /// name in Linux's abstract namespace (`unix(7)`), which is no file.
+    ///
+    /// The file of a server that is gone, one on which nobody answers, is replaced; where somebody
+    /// answers, or what is there is no socket, the start fails. At the stop the file is removed
+    /// first, unless another one has come in its place: nobody new comes then, and all who have
+    /// connected are served. Such a socket is always bound by the operating system, whatever
+    /// network the server was given. Not on Windows.
+    #[must_use]
+    pub fn unix(path: impl AsRef<Path>) -> Self {
+        AddrError::check_path(path.as_ref())
+            .map_or_else(Self::invalid, |addr| Self::new(Target::Addr(addr)))
+    }
+
+    /// Takes the listener of this name that the process was given by whoever started it: a systemd
+    /// socket with this `FileDescriptorName=` (by default the name of its unit), or what another tool
+    /// passes by the same protocol (`LISTEN_FDS`, `LISTEN_FDNAMES`, `LISTEN_PID`: see
+    /// `sd_listen_fds(3)`). Without names all of them are called `unknown`.
+    ///
+    /// It is [`shared`](Self::shared): the service manager goes on to hold it. Of several with one
+    /// name, each call takes the next. A name that is not there comes out at the start, with those
+    /// that are.
+    ///
+    /// The first call takes every descriptor of the protocol and closes it in all children to come,
+    /// and takes `LISTEN_FDS` and `LISTEN_PID` out of the environment. Make it early, before other
+    /// threads run that read the environment other than by Rust's own functions.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn inherited(name: impl Into<String>) -> Self {
+        inherited::claim();
+        Self::new(Target::Inherited(name.into())).shared()
+    }
+
+    /// The names of the inherited listeners that no server has taken yet, in their order; a name
+    /// stands there as often as there are listeners of it. Empty where nothing was inherited, or
+    /// where the variables make no sense: what is wrong then comes out of a start that is asked for
+    /// one of them.
+    ///
+    /// Does what the first call of [`inherited`](Self::inherited) does.
+    #[cfg(unix)]
+    #[must_use]
+    pub fn inherited_names() -> Vec<String> {
+        inherited::names()
+    }
+
+    /// Gives it a name to ask for its address by. No two listeners of a server have the same one.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Somebody else holds this listener too, and goes on after the stop: another process, or a clone
+    /// of it in this one.
+    ///
+    /// Then nothing is done to the socket itself. At the stop the server accepts no more, leaves what
+    /// is queued to the others, closes its own descriptor, and removes no file. Nothing is accepted
+    /// before the server is ready either: whoever comes waits in the queue, probes included. While
+    /// nobody else accepts, clients wait until somebody does.
+    ///
+    /// The socket is made non-blocking for all holders, and stays so: made blocking again, it would
+    /// hold up whoever polls it.
+    #[must_use]
+    pub const fn shared(mut self) -> Self {
+        self.holding = Holding::Shared;
+        self
+    }
+
+    /// The permissions of a Unix socket's file, such as `0o660`: who may write it may connect.
+    /// Without, those that the process's umask leaves.
+    ///
+    /// Set before anybody can connect. More than `0o777`, and any for what is no file, is refused at
+    /// the start.
+    #[must_use]
+    pub const fn mode(mut self, mode: u32) -> Self {
+        self.mode = Some(mode);
         self
     }
 
@@ -90,18 +215,46 @@ impl Bind {
     ///
     /// Then every connection that was made is served, exactly, and none is reset. The price: a client
     /// that comes in the 10 ms before the listener closes learns of it a second later, when its
-    /// first packet is repeated. Linux only; without effect elsewhere. Off by default.
+    /// first packet is repeated. TCP on Linux only; without effect elsewhere, on Unix sockets, where
+    /// it is always so and costs nothing, and on [`shared`](Self::shared) ones, whose other holders
+    /// are to be reached. Off by default.
     #[must_use]
     pub const fn refuse_new_at_stop(mut self) -> Self {
         self.refuse_new = true;
         self
     }
 
-    /// Refuses what is no address, without binding.
-    pub(crate) fn check(&self) -> Result<(), BindError> {
+    /// Refuses what cannot be listened on by one server, without binding.
+    pub(crate) fn check_all(binds: &[Self]) -> Result<(), BindError> {
+        let (mut names, mut addrs) = (BTreeSet::new(), BTreeSet::new());
+        for bind in binds {
+            bind.check()?;
+            if let Some(name) = bind.name.as_ref().filter(|name| !names.insert(*name)) {
+                return Err(BindError::NameTaken { name: name.clone() });
+            }
+            if let Target::Addr(addr) = &bind.target
+                && addr.port() != Some(0)
+                && !addrs.insert(addr)
+            {
+                return Err(BindError::Twice { addr: addr.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), BindError> {
         match &self.target {
-            Target::Invalid(error) => Err(error.clone().into()),
-            Target::Addr(_) | Target::Std(_) | Target::Listener(_) => Ok(()),
+            Target::Invalid(error) => return Err(error.clone().into()),
+            #[cfg(unix)]
+            Target::Inherited(name) => inherited::check(name)?,
+            #[cfg(unix)]
+            Target::Unix(_) => {}
+            Target::Addr(_) | Target::Std(_) | Target::Listener(_) => {}
+        }
+        let is_file = matches!(&self.target, Target::Addr(addr) if addr.is_file());
+        match self.mode {
+            Some(mode) if mode > 0o777 || !is_file => Err(BindError::Mode { mode }),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -114,219 +267,71 @@ impl Bind {
         let Self {
             target,
             name,
-            refuse_new,
+            mut refuse_new,
+            holding,
+            mode,
         } = self;
+        let given = || Addr::Named("a listener that was bound already".to_owned());
         let (listener, asked) = match target {
             Target::Invalid(error) => return Err(error.into()),
-            Target::Addr(addr) => match network.bind(&addr).await {
-                Ok(listener) => (listener, addr),
-                Err(error) => return Err(BindError::refused(addr, error)),
-            },
+            #[cfg(unix)]
+            Target::Addr(addr @ Addr::Unix(_)) => (bind_unix(&addr, mode, holding), addr),
+            Target::Addr(addr) => (network.bind(&addr).await, addr),
             Target::Std(listener) => {
-                let addr = listener.local_addr().map_or_else(
-                    |_| Addr::Named("a listener that was bound already".to_owned()),
-                    Addr::Tcp,
-                );
-                match TcpListener::from_std(listener) {
-                    Ok(listener) => (AnyListener::Tcp(listener), addr),
-                    Err(error) => return Err(BindError::refused(addr, error)),
-                }
+                let addr = listener.local_addr().map_or_else(|_| given(), Addr::Tcp);
+                let listener = TcpListener::from_std(listener);
+                (listener.map(AnyListener::Tcp), addr)
+            }
+            #[cfg(unix)]
+            Target::Unix(listener) => {
+                let listener = UnixListener::from_std(listener);
+                (listener.map(AnyListener::Unix), given())
+            }
+            #[cfg(unix)]
+            Target::Inherited(name) => {
+                let listener = match inherited::take(&name)? {
+                    Inherited::Tcp(tcp) => TcpListener::from_std(tcp).map(AnyListener::Tcp),
+                    Inherited::Unix(unix) => UnixListener::from_std(unix).map(AnyListener::Unix),
+                };
+                (
+                    listener,
+                    Addr::Named(format!("the inherited listener {name:?}")),
+                )
             }
             Target::Listener(listener) => (
-                listener,
+                Ok(listener),
                 Addr::Named("a listener that was given".to_owned()),
             ),
         };
-        match listener.local_addr() {
-            Ok(addr) => Ok(BoundListener {
-                listener,
-                addr,
-                name,
-                refuse_new,
-            }),
-            Err(error) => Err(BindError::refused(asked, error)),
-        }
-    }
-}
-
-/// A text, read as [`Addr`] reads it. One that is no address comes out as an error at the start.
-impl From<&str> for Bind {
-    fn from(text: &str) -> Self {
-        Self::new(match text.parse() {
-            Ok(addr) => Target::Addr(addr),
-            Err(error) => Target::Invalid(error),
+        let bound = listener.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (addr, listener) = match bound {
+            Ok(bound) => bound,
+            Err(error) => return Err(BindError::refused(asked, error)),
+        };
+        // Without its path nobody new comes, at no price.
+        refuse_new |= addr.is_file();
+        Ok(BoundListener {
+            listener,
+            addr,
+            name,
+            refuse_new,
+            holding,
         })
     }
 }
 
-/// A text, read as [`Addr`] reads it. One that is no address comes out as an error at the start.
-impl From<String> for Bind {
-    fn from(text: String) -> Self {
-        Self::from(text.as_str())
+#[cfg(unix)]
+fn bind_unix(addr: &Addr, mode: Option<u32>, holding: Holding) -> std::io::Result<AnyListener> {
+    let Addr::Unix(Some(path)) = addr else {
+        let kind = std::io::ErrorKind::InvalidInput;
+        return Err(std::io::Error::new(kind, "a Unix socket needs a path"));
+    };
+    let mut listener = UnixListener::bind(path, mode)?;
+    if holding == Holding::Shared {
+        listener.leave_path();
     }
-}
-
-/// A port, on all IPv4 addresses of the machine; 0 takes a free one.
-impl From<u16> for Bind {
-    fn from(port: u16) -> Self {
-        Self::from((Ipv4Addr::UNSPECIFIED, port))
-    }
-}
-
-impl From<Addr> for Bind {
-    fn from(addr: Addr) -> Self {
-        Self::new(Target::Addr(addr))
-    }
-}
-
-impl From<SocketAddr> for Bind {
-    fn from(addr: SocketAddr) -> Self {
-        Self::new(Target::Addr(Addr::Tcp(addr)))
-    }
-}
-
-impl From<([u8; 4], u16)> for Bind {
-    fn from(addr: ([u8; 4], u16)) -> Self {
-        Self::from(SocketAddr::from(addr))
-    }
-}
-
-impl From<(IpAddr, u16)> for Bind {
-    fn from(addr: (IpAddr, u16)) -> Self {
-        Self::from(SocketAddr::from(addr))
-    }
-}
-
-impl From<(Ipv4Addr, u16)> for Bind {
-    fn from(addr: (Ipv4Addr, u16)) -> Self {
-        Self::from(SocketAddr::from(addr))
-    }
-}
-
-impl From<(Ipv6Addr, u16)> for Bind {
-    fn from(addr: (Ipv6Addr, u16)) -> Self {
-        Self::from(SocketAddr::from(addr))
-    }
-}
-
-/// A listener that is bound already, as by a test that wanted to know the port first.
-impl From<std::net::TcpListener> for Bind {
-    fn from(listener: std::net::TcpListener) -> Self {
-        Self::new(Target::Std(listener))
-    }
+    Ok(AnyListener::Unix(listener))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::os::listener::TcpNetwork;
-
-    fn network() -> BoxNetwork {
-        BoxNetwork::new(TcpNetwork)
-    }
-
-    #[test]
-    fn everything_that_names_an_address_is_taken() {
-        let addr = |bind: Bind| {
-            let Target::Addr(addr) = &bind.target else {
-                panic!("{bind:?} is no address")
-            };
-            addr.to_string()
-        };
-        assert_eq!(addr(5000.into()), "0.0.0.0:5000");
-        assert_eq!(addr("5000".into()), "0.0.0.0:5000");
-        assert_eq!(addr(String::from("[::1]:1").into()), "[::1]:1");
-        assert_eq!(addr(([127, 0, 0, 1], 2).into()), "127.0.0.1:2");
-        assert_eq!(addr((Ipv6Addr::LOCALHOST, 3).into()), "[::1]:3");
-        assert_eq!(addr((IpAddr::from([10, 0, 0, 1]), 4).into()), "10.0.0.1:4");
-        assert_eq!(
-            addr(SocketAddr::from(([10, 0, 0, 1], 5)).into()),
-            "10.0.0.1:5"
-        );
-        assert_eq!(addr(Addr::Named("host".into()).into()), "host");
-    }
-
-    #[tokio::test]
-    async fn a_wrong_text_comes_out_at_the_start() {
-        let bind = Bind::from("example.com:80").named("public");
-        let checked = bind.check().unwrap_err().to_string();
-        let opened = bind.open(&network()).await.unwrap_err();
-        assert_eq!(checked, opened.to_string());
-        assert!(
-            checked.starts_with(r#""example.com:80" is no address"#),
-            "{checked}"
-        );
-        assert!(opened.addr().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_free_port_is_taken_and_told() {
-        let bound = Bind::from("localhost:0")
-            .named("http")
-            .refuse_new_at_stop()
-            .open(&network())
-            .await
-            .unwrap();
-        assert_ne!(bound.addr().port(), Some(0));
-        assert_eq!(bound.name(), Some("http"));
-        assert!(bound.refuses_new_at_stop());
-        let addr = bound.addr().clone();
-        assert_eq!(bound.into_listener().local_addr().unwrap(), addr);
-    }
-
-    #[tokio::test]
-    async fn a_port_in_use_is_refused_by_name() {
-        let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let addr = taken.local_addr().unwrap();
-        let error = Bind::from(addr).open(&network()).await.unwrap_err();
-        let message = error.to_string();
-        assert!(
-            message.starts_with(&format!("cannot listen on {addr}: ")),
-            "{message}"
-        );
-        assert!(
-            message.contains("something else listens there"),
-            "{message}"
-        );
-        assert_eq!(error.addr(), Some(&Addr::Tcp(addr)));
-    }
-
-    #[tokio::test]
-    async fn an_address_of_another_machine_is_refused_by_name() {
-        // Set aside for documentation, so no machine has it.
-        let error = Bind::from("192.0.2.1:5000")
-            .open(&network())
-            .await
-            .unwrap_err();
-        let message = error.to_string();
-        assert!(
-            message.starts_with("cannot listen on 192.0.2.1:5000: "),
-            "{message}"
-        );
-        assert!(message.contains("no such address"), "{message}");
-    }
-
-    #[tokio::test]
-    async fn a_network_is_asked_for_addresses_only_it_knows() {
-        let named = Bind::from(Addr::Named("host".into()));
-        let message = named.open(&network()).await.unwrap_err().to_string();
-        assert!(message.starts_with("cannot listen on host: "), "{message}");
-    }
-
-    #[tokio::test]
-    async fn a_listener_that_is_bound_already_is_taken_over() {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let mut bound = Bind::from(listener).open(&network()).await.unwrap();
-        assert_eq!(bound.addr, Addr::Tcp(addr));
-        let client = tokio::net::TcpStream::connect(addr).await.unwrap();
-        let (_, peer) = bound.listener.accept().await.unwrap();
-        assert_eq!(peer, Addr::Tcp(client.local_addr().unwrap()));
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-            .await
-            .unwrap();
-        let addr = listener.local_addr().unwrap();
-        let bound = Bind::listener(listener).open(&network()).await.unwrap();
-        assert_eq!(bound.addr, Addr::Tcp(addr));
-    }
-}
+mod tests;

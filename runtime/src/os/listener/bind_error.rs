@@ -4,6 +4,8 @@
 
 use std::io::{self, ErrorKind};
 
+#[cfg(unix)]
+use super::InheritedError;
 use super::{Addr, AddrError};
 
 /// A listener that could not be had.
@@ -13,6 +15,28 @@ pub enum BindError {
     /// What was given to listen on is no address.
     #[error(transparent)]
     Address(#[from] AddrError),
+    /// No listener of this name was inherited.
+    #[cfg(unix)]
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
+    /// Two listeners of one server have one name.
+    #[error("two listeners are named {name:?}, allowed is each name once")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// One server was told the same address twice.
+    #[error("told to listen on {addr} twice, allowed is each address once")]
+    Twice {
+        /// The address.
+        addr: Addr,
+    },
+    /// These are no permissions, or there is no file to have them.
+    #[error("mode is {mode:#o}, allowed is 0 to 0o777, for the path of a Unix socket")]
+    Mode {
+        /// The mode.
+        mode: u32,
+    },
     /// The OS, or the network put in its place, refused.
     #[error("cannot listen on {addr}: {source}{}", advice(.addr, .source))]
     Refused {
@@ -31,20 +55,25 @@ impl BindError {
     /// Whether what was given is wrong on every machine, rather than refused on this one.
     #[must_use]
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Address(_))
+        !matches!(self, Self::Refused { .. })
     }
 
     /// The address, if what was given is one.
     #[must_use]
     pub const fn addr(&self) -> Option<&Addr> {
         match self {
-            Self::Address(_) => None,
-            Self::Refused { addr, .. } => Some(addr),
+            Self::Refused { addr, .. } | Self::Twice { addr } => Some(addr),
+            #[cfg(unix)]
+            Self::Inherited(_) => None,
+            Self::Address(_) | Self::NameTaken { .. } | Self::Mode { .. } => None,
         }
     }
 }
 
 fn advice(addr: &Addr, error: &io::Error) -> &'static str {
+    if matches!(addr, Addr::Unix(_)) {
+        return advice_on_path(error);
+    }
     let privileged = matches!(addr.port(), Some(1..1024));
     // Kinds rather than numbers, so that simulated networks get the same advice.
     #[expect(
@@ -54,7 +83,7 @@ fn advice(addr: &Addr, error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::AddrInUse => {
             "; something else listens there: stop it (`ss -ltnp` names it), or choose another \
-             port (port 0 takes a free one)"
+             port (port 0 takes a free one); [::] and a port takes that port of IPv4 as well"
         }
         ErrorKind::PermissionDenied if privileged => {
             "; ports below 1024 need the capability CAP_NET_BIND_SERVICE: grant it, or choose a \
@@ -64,6 +93,22 @@ fn advice(addr: &Addr, error: &io::Error) -> &'static str {
         ErrorKind::AddrNotAvailable => {
             "; this machine has no such address: choose one of its own (`ip addr` names them), or \
              0.0.0.0 or [::] for all of them"
+        }
+        _ => "",
+    }
+}
+
+fn advice_on_path(error: &io::Error) -> &'static str {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "advice exists for these kinds only"
+    )]
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            "; its directory has to be there: make it, or choose another path"
+        }
+        ErrorKind::PermissionDenied => {
+            "; this user may not write its directory, or the socket that is there"
         }
         _ => "",
     }

@@ -4,7 +4,7 @@
 //! **Invariant:** no filter outlives its listener, even if another process shares the socket.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -23,8 +23,10 @@ impl Network for TcpNetwork {
     /// Listens on a TCP address.
     ///
     /// The port of a server that has just ended can be taken at once (`SO_REUSEADDR`), that of one
-    /// which runs cannot. `[::]` listens on all IPv6 and, where the machine is set up so (Linux by
-    /// default), all IPv4 addresses. Must be called within the runtime that will accept.
+    /// which runs cannot. `[::]` listens on all IPv6 and all IPv4 addresses, whatever the machine is
+    /// set up for (`IPV6_V6ONLY` off, RFC 3493), where its OS can; clients that come by IPv4 have
+    /// IPv4 addresses. For IPv6 alone, hand in a listener that was bound so. Must be called within
+    /// the runtime that will accept.
     ///
     /// # Errors
     ///
@@ -57,6 +59,10 @@ impl TcpListener {
         // On Windows it would let two servers share the port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
+        if addr.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+            // Where that cannot be, IPv6 is all there is.
+            drop(socket.set_only_v6(false));
+        }
         socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
@@ -133,7 +139,7 @@ impl Listener for tokio::net::TcpListener {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, Addr)> {
         let (stream, peer) = Self::accept(self).await?;
-        Ok((without_delay(stream), Addr::Tcp(peer)))
+        Ok((without_delay(stream), Addr::Tcp(canonical(peer))))
     }
 
     fn local_addr(&self) -> io::Result<Addr> {
@@ -152,12 +158,21 @@ impl Listener for tokio::net::TcpListener {
         let peer = peer.as_socket().ok_or_else(|| {
             io::Error::new(ErrorKind::ConnectionAborted, "a peer without an IP address")
         })?;
-        Ok(Some((without_delay(stream), Addr::Tcp(peer))))
+        Ok(Some((without_delay(stream), Addr::Tcp(canonical(peer)))))
     }
 
     /// No lingering: what is unsent is thrown away, the peer gets a reset.
     fn abort(io: &TcpStream) -> io::Result<()> {
         SockRef::from(io).set_linger(Some(Duration::ZERO))
+    }
+}
+
+/// One client has one address, whichever listener it came by.
+fn canonical(peer: SocketAddr) -> SocketAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, peer.port())),
+        // As it was: its scope belongs to it.
+        IpAddr::V6(_) => peer,
     }
 }
 
@@ -172,7 +187,7 @@ fn without_delay(stream: TcpStream) -> TcpStream {
 ///
 /// Enough for the bursts that come while accepting pauses, for lack of descriptors or during a
 /// restart; a full queue costs clients a second each. More would make them wait in vain.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// How long handshakes that have begun may take to get through once new ones are dropped: some round
 /// trips in a data centre.

@@ -15,19 +15,18 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use crate::os::clock::Clock;
-use crate::os::listener::{Addr, AnyListener, Listener};
+use crate::os::listener::AnyListener;
+use crate::os::listener::memory::{Dialler, Memory};
 use crate::os::tasks::Tasks;
 use crate::transport::{
-    Application, Limits, Newcomers, Queue, ServerKey, Setup, ShutdownController, ShutdownSignal,
-    Sink, Transport,
+    Accepting, Application, Limits, Newcomers, Queue, ServerKey, Setup, ShutdownController,
+    ShutdownSignal, Sink, Transport,
 };
 
 /// How a connection is in the books when it is closed.
@@ -45,7 +44,8 @@ struct Books {
     forced: BTreeMap<ConnectionId, (Protocol, Tally, Vec<Work>)>,
     closed: BTreeMap<ConnectionId, Closed>,
     listeners_closed: usize,
-    listener_failed: Vec<(String, String)>,
+    listener_failed: Vec<(String, String, usize)>,
+    turned_away: u64,
 }
 
 /// Keeps the books of a transport, and checks that they can be true.
@@ -109,9 +109,14 @@ impl Sink for Bookkeeper {
                 books.forced.insert(connection, (protocol, tally, work));
             }
             Input::ListenersClosed => books.listeners_closed += 1,
-            Input::ListenerFailed { listener, error } => books
+            Input::ListenerFailed {
+                listener,
+                error,
+                left,
+            } => books
                 .listener_failed
-                .push((listener.to_string(), error.to_string())),
+                .push((listener.to_string(), error.to_string(), left)),
+            Input::ConnectionsTurnedAway(count) => books.turned_away += count,
             other => panic!("the transport does not say {other:?}"),
         }
         drop(books);
@@ -130,7 +135,7 @@ pub(super) struct Fixture {
     pub(super) books: Arc<Bookkeeper>,
     pub(super) signal: ShutdownSignal,
     addr: Option<SocketAddr>,
-    dial: mpsc::UnboundedSender<MemoryIo>,
+    dialler: Dialler,
     clock: Clock,
 }
 
@@ -170,11 +175,7 @@ impl Fixture {
         let mut fixture = Self::without_listener(app, limits);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         fixture.addr = Some(listener.local_addr().unwrap());
-        fixture.transport.accept(
-            ListenerId::new(0),
-            AnyListener::new(listener),
-            Newcomers::Queue,
-        );
+        fixture.accept(AnyListener::new(listener), Newcomers::Queue);
         fixture
     }
 
@@ -212,18 +213,30 @@ impl Fixture {
             server: ServerKey::new(),
             controller: ShutdownController::clone(&controller),
         });
-        let (dial, dialled) = mpsc::unbounded_channel();
-        let memory = AnyListener::new(Memory(dialled));
-        transport.accept(ListenerId::new(1), memory, Newcomers::Queue);
-        Self {
+        let (dialler, memory) = Memory::new();
+        let fixture = Self {
             transport,
             tasks,
             books,
             signal,
             addr: None,
-            dial,
+            dialler,
             clock,
-        }
+        };
+        fixture.accept(AnyListener::new(memory), Newcomers::Queue);
+        fixture
+    }
+
+    /// One listener more.
+    pub(super) fn accept(&self, listener: AnyListener, newcomers: Newcomers) {
+        let label = listener.local_addr().unwrap().to_string().into();
+        let accepting = Accepting {
+            id: ListenerId::new(0),
+            label,
+            listener,
+            newcomers,
+        };
+        self.transport.accept(vec![accepting]);
     }
 
     pub(super) fn addr(&self) -> SocketAddr {
@@ -238,14 +251,7 @@ impl Fixture {
 
     /// A connection in memory that holds `room` bytes each way.
     pub(super) fn dial(&self, room: usize) -> Client {
-        let (ours, theirs) = duplex(room);
-        let reset = Arc::<AtomicBool>::default();
-        let io = MemoryIo {
-            stream: theirs,
-            reset: Arc::clone(&reset),
-        };
-        // Once the listener is closed, a connection ends as it begins.
-        drop(self.dial.send(io));
+        let (ours, reset) = self.dialler.dial(room);
         Client::new(Either::Memory(ours), reset)
     }
 
@@ -304,8 +310,8 @@ impl Fixture {
         .await;
     }
 
-    /// Which listener broke, and what the operating system said.
-    pub(super) async fn listener_failed(&self) -> (String, String) {
+    /// Which listener broke, what the operating system said, and how many are left.
+    pub(super) async fn listener_failed(&self) -> (String, String, usize) {
         self.until("the end of a listener", |books| {
             books.listener_failed.first().cloned()
         })
@@ -339,67 +345,6 @@ impl Fixture {
         );
         assert_eq!(self.transport.open_connections(), 0);
         assert_eq!(self.transport.in_flight(), 0);
-    }
-}
-
-/// A listener in memory.
-struct Memory(mpsc::UnboundedReceiver<MemoryIo>);
-
-struct MemoryIo {
-    stream: DuplexStream,
-    reset: Arc<AtomicBool>,
-}
-
-impl Listener for Memory {
-    type Io = MemoryIo;
-
-    async fn accept(&mut self) -> io::Result<(MemoryIo, Addr)> {
-        match self.0.recv().await {
-            Some(io) => Ok((io, Addr::Named("memory".to_owned()))),
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Addr> {
-        Ok(Addr::Named("memory".to_owned()))
-    }
-
-    fn accept_queued(&mut self) -> io::Result<Option<(MemoryIo, Addr)>> {
-        let queued = self.0.try_recv().ok();
-        Ok(queued.map(|io| (io, Addr::Named("memory".to_owned()))))
-    }
-
-    fn abort(io: &MemoryIo) -> io::Result<()> {
-        io.reset.store(true, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-impl AsyncRead for MemoryIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for MemoryIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use lamplighter_lifecycle::ListenerId;
 use rustix::io::Errno;
 use tokio::io::DuplexStream;
 
@@ -39,19 +38,15 @@ fn app() -> Router {
 fn with(errors: impl IntoIterator<Item = Errno>) -> Fixture {
     let fixture = Fixture::without_listener(app(), Limits::default());
     let errors = errors.into_iter().map(io::Error::from).collect();
-    fixture.transport.accept(
-        ListenerId::new(2),
-        AnyListener::new(Broken(errors)),
-        Newcomers::Queue,
-    );
+    fixture.accept(AnyListener::new(Broken(errors)), Newcomers::Queue);
     fixture
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_listener_that_is_none_any_more_is_reported_and_the_others_go_on() {
     let fixture = with([Errno::BADF]);
-    let (listener, error) = fixture.listener_failed().await;
-    assert_eq!(listener, "broken");
+    let (listener, error, left) = fixture.listener_failed().await;
+    assert_eq!((listener.as_str(), left), ("broken", 1));
     assert!(error.contains("descriptor"), "{error}");
     let client = fixture.dial(64);
     fixture.opened(1).await;

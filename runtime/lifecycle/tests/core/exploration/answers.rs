@@ -79,6 +79,7 @@ pub(super) struct Driver {
     forces: u8,
     drains: u8,
     panics: u8,
+    breaks: u8,
     /// When a signal came last, while a later one may still count as the same.
     last_signal: Option<Instant>,
     pub(super) drained: bool,
@@ -94,6 +95,8 @@ pub(super) struct World {
     /// How many of `stop()`, `force()` and `drain()` there are.
     pub(super) calls: u8,
     pub(super) panics: u8,
+    /// How many listeners there are that may break.
+    pub(super) breaks: u8,
 }
 
 impl Driver {
@@ -112,6 +115,7 @@ impl Driver {
             forces: world.calls,
             drains: world.calls,
             panics: world.panics,
+            breaks: world.breaks,
             last_signal: None,
             drained: false,
             finished: false,
@@ -192,6 +196,13 @@ impl Driver {
         if self.listeners_owed {
             inputs.push(Input::ListenersClosed);
         }
+        if self.breaks > 0 && (Phase::Starting..=Phase::LameDuck).contains(&machine.phase()) {
+            inputs.push(Input::ListenerFailed {
+                listener: "0.0.0.0:5000".into(),
+                error: "bad file descriptor".into(),
+                left: usize::from(self.breaks) - 1,
+            });
+        }
         let accepts = matches!(machine.phase(), Phase::Running | Phase::LameDuck)
             || machine.phase() == Phase::Draining && self.listeners_owed;
         for (number, connection) in (1..).zip(self.connections).take(self.world.connections) {
@@ -269,6 +280,7 @@ impl Driver {
             }
             Input::Stop(_) => self.stops -= 1,
             Input::Force => self.forces -= 1,
+            Input::ListenerFailed { .. } => self.breaks -= 1,
             Input::Drain => {
                 self.drains -= 1;
                 self.drained |= machine.phase() < Phase::LameDuck;

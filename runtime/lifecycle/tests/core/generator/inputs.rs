@@ -14,7 +14,7 @@ use crate::answers::Answers;
 use crate::model::Model;
 
 /// Every kind of input.
-pub(crate) const KINDS: [&str; 20] = [
+pub(crate) const KINDS: [&str; 21] = [
     "Start",
     "StartFailed",
     "Bound",
@@ -35,6 +35,7 @@ pub(crate) const KINDS: [&str; 20] = [
     "WorkerEnded",
     "HookEnded",
     "Disposed",
+    "ConnectionsTurnedAway",
 ];
 
 /// Where an input's kind stands in [`KINDS`].
@@ -60,6 +61,7 @@ pub(crate) fn kind(input: &Input) -> usize {
         Input::WorkerEnded { .. } => 17,
         Input::HookEnded { .. } => 18,
         Input::Disposed => 19,
+        Input::ConnectionsTurnedAway(_) => 20,
         other => panic!("{other:?} has no place in the list of kinds"),
     }
 }
@@ -79,7 +81,7 @@ pub(super) fn opened(number: u64) -> Input {
 
 /// Any input, whether or not it makes sense.
 pub(crate) fn input(draw: &mut Draw, model: &Model, answers: &Answers) -> Input {
-    match draw.below(48) {
+    match draw.below(50) {
         0 => Input::Start,
         1 => Input::StartFailed(start_failure(draw)),
         2 | 3 => Input::Bound,
@@ -96,6 +98,7 @@ pub(crate) fn input(draw: &mut Draw, model: &Model, answers: &Answers) -> Input 
         20 => Input::ListenerFailed {
             listener: "0.0.0.0:5000".into(),
             error: "bad file descriptor".into(),
+            left: index(draw, 3),
         },
         21..=26 => opened(draw.below(6)),
         27..=31 => {
@@ -124,7 +127,14 @@ pub(crate) fn input(draw: &mut Draw, model: &Model, answers: &Answers) -> Input 
                 _ => HookEnd::Aborted,
             },
         },
-        _ => Input::Disposed,
+        46 | 47 => Input::Disposed,
+        48 => Input::ConnectionsTurnedAway([0, 1, 3, u64::MAX][index(draw, 4)]),
+        // A second listener breaks, so that there is a last one.
+        _ => Input::ListenerFailed {
+            listener: "[::1]:5001".into(),
+            error: "invalid argument".into(),
+            left: 0,
+        },
     }
 }
 

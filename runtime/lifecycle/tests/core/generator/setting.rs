@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** plans that do not hold and hooks that do not fit are part of it.
 
-use lamplighter_lifecycle::{HookKind, HookSpec, OnDeadline, Plan};
+use lamplighter_lifecycle::{HookKind, HookSpec, OnDeadline, OnListenerError, Plan};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -76,7 +76,8 @@ fn plans() -> impl Strategy<Value = Plan> {
     );
     let start = (some(0.1), some(0.1));
     let waits = proptest::bool::weighted(0.2);
-    (stop, start, waits).prop_map(|(stop, start, waits)| {
+    let goes_on = any::<bool>();
+    (stop, start, waits, goes_on).prop_map(|(stop, start, waits, goes_on)| {
         let (grace, lame_duck, drain, lead, hooks, margin) = stop;
         let mut plan = grace.map_or_else(Plan::new, Plan::within);
         let set =
@@ -93,6 +94,9 @@ fn plans() -> impl Strategy<Value = Plan> {
         plan = set(plan, start.1, Plan::ready_timeout);
         if waits {
             plan = plan.on_deadline(OnDeadline::KeepWaiting);
+        }
+        if goes_on {
+            plan = plan.on_listener_error(OnListenerError::Continue);
         }
         plan
     })

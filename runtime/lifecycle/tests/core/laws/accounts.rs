@@ -39,6 +39,12 @@ impl Law for ConnectionsAddUp {
             found.accepted,
             work.accepted
         );
+        holds!(
+            found.turned_away == work.turned_away,
+            "{} turned away instead of {}",
+            found.turned_away,
+            work.turned_away
+        );
         for end in ConnectionEnd::ALL {
             let expected = work.ends.get(&end).copied().unwrap_or(0);
             holds!(

@@ -1,7 +1,8 @@
 //! Laws 3 and 17: readiness, listeners, and what a failed start leaves (tests of floor 0).
 
 use lamplighter_lifecycle::{
-    Announcement, Directive, Effect, Failure, Phase, Readiness, StartFailure,
+    Announcement, Cause, Directive, Effect, Failure, Input, OnListenerError, Phase, Readiness,
+    StartFailure,
 };
 
 use super::{Law, Scene, holds};
@@ -11,6 +12,7 @@ pub(super) fn laws() -> Vec<Box<dyn Law>> {
     vec![
         Box::new(ReadinessGoesOffFirst::default()),
         Box::new(NothingIsLeftOfAFailedStart),
+        Box::new(ListenersAreMissed),
     ]
 }
 
@@ -92,10 +94,7 @@ impl ReadinessGoesOffFirst {
             stop.lame_until
         );
         // Only what nobody was served by is dropped with its queue, and what must go now.
-        let bound_late = matches!(
-            scene.moment.input(),
-            Some(lamplighter_lifecycle::Input::Bound)
-        );
+        let bound_late = matches!(scene.moment.input(), Some(Input::Bound));
         let dropped = *effect == Effect::DropListeners;
         let forced = scene.reference.entered_at(Phase::ForceClosing).is_some();
         holds!(
@@ -163,6 +162,47 @@ impl Law for NothingIsLeftOfAFailedStart {
             matches!(failure, Failure::Start(failure) if report.outcome.start_failure.as_ref() == Some(failure))
         });
         holds!(first, "the report's failures lack the start");
+        Ok(())
+    }
+}
+
+/// A listener that breaks stops the server, unless it may go on and another one is left.
+struct ListenersAreMissed;
+
+impl Law for ListenersAreMissed {
+    fn name(&self) -> &'static str {
+        "a listener that breaks stops the server, unless it may go on without"
+    }
+
+    fn check(&mut self, scene: Scene<'_>) -> Result<(), String> {
+        let Scene {
+            moment, reference, ..
+        } = scene;
+        let Some(Input::ListenerFailed { listener, left, .. }) = moment.input() else {
+            return Ok(());
+        };
+        let (before, after) = (moment.before.phase, moment.after.phase);
+        let listeners = reference.work.listeners;
+        let missed = before == Phase::Running
+            || before == Phase::Starting && {
+                // The stop that it may have begun closes those that were open.
+                listeners != Listeners::None || reference.work.start_alive
+            };
+        let goes_on =
+            *left > 0 && reference.budget.on_listener_error() == OnListenerError::Continue;
+        let stops = before < Phase::LameDuck && after >= Phase::LameDuck;
+        holds!(
+            stops == (missed && !goes_on),
+            "stops: {stops}, with {left} left, from {before}"
+        );
+        if stops {
+            let cause = Cause::ListenerFailed(listener.clone());
+            holds!(
+                scene.machine.cause() == Some(&cause),
+                "the cause is {:?}",
+                scene.machine.cause()
+            );
+        }
         Ok(())
     }
 }

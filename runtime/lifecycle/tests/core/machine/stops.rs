@@ -5,7 +5,7 @@
 use lamplighter_lifecycle::{Cause, Event, Input, OnDeadline, Phase, Plan};
 use std::time::Duration;
 
-use crate::life::{Life, at, millis, secs};
+use crate::life::{Life, at, secs};
 
 #[test]
 fn a_clean_stop_asks_for_one_thing_after_the_other() {
@@ -291,26 +291,4 @@ fn a_discarded_server_tells_that_its_hooks_were_not_started() {
     assert_eq!(life.report().outcome.exit_code(), 0);
     life.input(Input::Start);
     assert_eq!((life.phase(), life.asked()), (Phase::Stopped, vec![]));
-}
-
-#[test]
-fn a_fatal_listener_stops_the_server_with_a_code_of_its_own() {
-    let mut life = Life::new(Plan::new()).running();
-    life.input(Input::ListenerFailed {
-        listener: "0.0.0.0:5000".into(),
-        error: "bad file descriptor".into(),
-    });
-    assert_eq!(
-        life.asked(),
-        [
-            "announce error",
-            "not ready",
-            "announce stopping",
-            "drain until 30000 ms",
-            "close listeners"
-        ]
-    );
-    life.listeners_closed().disposed();
-    assert_eq!(life.report().outcome.exit_code(), 69);
-    assert_eq!(millis(0), life.report().total);
 }

@@ -3,8 +3,8 @@
 //! **Invariant:** the sums of a report hold whatever was claimed.
 
 use lamplighter_lifecycle::{
-    ConnectionEnd, ConnectionId, Event, HookError, Input, Instant, Phase, Plan, Protocol, Work,
-    WorkerEnd, WorkerId, WorkerOutcome,
+    ConnectionEnd, ConnectionId, HookError, Input, Instant, Phase, Plan, Protocol, Work, WorkerEnd,
+    WorkerId, WorkerOutcome,
 };
 
 use crate::life::{Life, at, requests, secs};
@@ -209,28 +209,4 @@ fn a_worker_of_a_ready_server_starts_at_once_and_one_of_a_draining_server_is_ref
     let third = life.model.machine.register_worker("third".into());
     let phase = Phase::Draining;
     assert_eq!(third, Err(HookError::TooLate { phase }));
-}
-
-#[test]
-fn a_listener_that_fails_in_the_lame_duck_fails_nothing_else() {
-    let mut life = Life::new(Plan::new().lame_duck(secs(5))).running();
-    life.stop();
-    life.asked();
-    let (_, moment) = life.model.handle(
-        at(0),
-        Input::ListenerFailed {
-            listener: "0.0.0.0:5000".into(),
-            error: "bad file descriptor".into(),
-        },
-    );
-    assert_eq!(moment.effects, []);
-    assert_eq!(life.phase(), Phase::LameDuck);
-    assert_eq!(life.report().failures.len(), 1);
-    assert!(!life.report().outcome.listener_failed);
-    assert!(
-        moment
-            .events
-            .iter()
-            .all(|(_, event)| !matches!(event, Event::Error(_)))
-    );
 }

@@ -41,7 +41,10 @@ impl Failures {
     }
 
     pub(super) fn listener(&mut self, input: &Input) {
-        if let Input::ListenerFailed { listener, error } = input {
+        if let Input::ListenerFailed {
+            listener, error, ..
+        } = input
+        {
             self.told.push(Some(Failure::Listener {
                 listener: listener.clone(),
                 error: error.clone(),

@@ -33,6 +33,7 @@ pub(crate) struct Work {
     pub(crate) listeners: Listeners,
     pub(crate) open: BTreeMap<ConnectionId, Option<(Tally, Vec<Instant>)>>,
     pub(crate) accepted: u64,
+    pub(crate) turned_away: u64,
     pub(crate) ends: BTreeMap<ConnectionEnd, u64>,
     pub(crate) tally: Tally,
     pub(crate) cut: Vec<Cut>,
@@ -85,16 +86,31 @@ impl Work {
         true
     }
 
-    pub(super) fn take(&mut self, phase: Phase, input: &Input) -> Consequence {
+    /// Whether a listener that breaks now is missed: it is open, or about to be said to be.
+    fn may_lose_a_listener(&self, phase: Phase) -> bool {
+        match self.listeners {
+            Listeners::Open => true,
+            Listeners::None => self.start_alive && phase == Phase::Starting,
+            Listeners::Closing | Listeners::Closed => false,
+        }
+    }
+
+    /// Takes in an input, where a server may `goes_on` with the listeners that are left.
+    pub(super) fn take(&mut self, phase: Phase, input: &Input, goes_on: bool) -> Consequence {
         let mut means = Consequence::default();
         match input {
             Input::StartFailed(_) | Input::StartEnded => self.start_alive = false,
             Input::ListenersClosed if self.listeners == Listeners::Closing => {
                 self.listeners = Listeners::Closed;
             }
-            Input::ListenerFailed { .. } if self.listeners == Listeners::Open => {
+            Input::ListenerFailed { left, .. } if self.may_lose_a_listener(phase) => {
                 means.listener_failed = true;
-                self.listener_failed |= phase < Phase::LameDuck;
+                self.listener_failed |= *left == 0 || !goes_on;
+            }
+            Input::ConnectionsTurnedAway(count)
+                if (Phase::Starting..=Phase::ForceClosing).contains(&phase) =>
+            {
+                self.turned_away = self.turned_away.saturating_add(*count);
             }
             Input::ConnectionOpened { connection, .. }
                 if (Phase::Starting..=Phase::ForceClosing).contains(&phase)

@@ -138,3 +138,22 @@ mod refusing {
         }
     }
 }
+
+#[tokio::test]
+async fn all_ipv6_addresses_are_all_ipv4_addresses_too_and_clients_have_their_own() {
+    // A machine may have no IPv6.
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return;
+    }
+    let (mut listener, addr) = bind("[::]:0").await;
+    let only_v6 = SockRef::from(&listener.inner).only_v6().unwrap();
+    assert!(!only_v6);
+    for loopback in ["127.0.0.1", "[::1]"] {
+        let client = Client::connect(format!("{loopback}:{}", addr.port())).unwrap();
+        let (_, peer) = Listener::accept(&mut listener).await.unwrap();
+        assert_eq!(peer, Addr::Tcp(client.local_addr().unwrap()));
+        let client = Client::connect(format!("{loopback}:{}", addr.port())).unwrap();
+        let (_, peer) = next_queued(&mut listener);
+        assert_eq!(peer, Addr::Tcp(client.local_addr().unwrap()));
+    }
+}

@@ -1,0 +1,192 @@
+//! A connection of any type as one type, so that one connection code serves them all (floor 1).
+//!
+//! **Invariant:** TCP and Unix sockets cost no box and no virtual call.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+use super::{Listener, TcpListener};
+
+/// A connection of any type.
+#[derive(Debug)]
+pub(crate) enum Io {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    Other(OtherIo),
+}
+
+/// A connection that is no socket of ours.
+pub(crate) struct OtherIo(Box<dyn ErasedIo>);
+
+trait ErasedIo: AsyncRead + AsyncWrite + Unpin + Send {
+    fn abort(&self) -> io::Result<()>;
+}
+
+/// A connection that knows which listener's way to abort is its own.
+struct Of<L: Listener> {
+    io: L::Io,
+    listener: PhantomData<fn() -> L>,
+}
+
+impl Io {
+    pub(super) fn other<L: Listener>(io: L::Io) -> Self {
+        Self::Other(OtherIo(Box::new(Of::<L> {
+            io,
+            listener: PhantomData,
+        })))
+    }
+
+    /// As [`Listener::abort`].
+    pub(crate) fn abort(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => <TcpListener as Listener>::abort(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => <tokio::net::UnixListener as Listener>::abort(stream),
+            Self::Other(other) => other.0.abort(),
+        }
+    }
+
+    /// Ready once the connection is known to be broken; an end of the peer's side does not break
+    /// it. Leaves every byte where it is, and does not look past bytes that nobody reads. TCP alone
+    /// can tell.
+    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let Self::Tcp(stream) = self else {
+            return Poll::Pending;
+        };
+        match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
+            Poll::Ready(Err(error)) => Poll::Ready(error),
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl fmt::Debug for OtherIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OtherIo").finish_non_exhaustive()
+    }
+}
+
+impl<L: Listener> ErasedIo for Of<L> {
+    fn abort(&self) -> io::Result<()> {
+        L::abort(&self.io)
+    }
+}
+
+impl<L: Listener> AsyncRead for Of<L> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<L: Listener> AsyncWrite for Of<L> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
+
+impl AsyncRead for Io {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Other(other) => Pin::new(&mut other.0).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Io {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Other(other) => Pin::new(&mut other.0).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Other(other) => Pin::new(&mut other.0).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Other(other) => Pin::new(&mut other.0).poll_shutdown(cx),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Other(other) => Pin::new(&mut other.0).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Other(other) => other.0.is_write_vectored(),
+        }
+    }
+}
