@@ -8,6 +8,7 @@
 //! | `--check KIND` | a readiness check: `red`, `hang`, `panic`, `block` |
 //! | `--worker KIND` | a worker: `drains`, `hang`, `block` |
 //! | `--drain MS`, `--hooks MS`, `--margin MS`, `--ready MS` | the plan |
+//! | `--listen WHERE` | listens there: an address, or `inherited:NAME`; each adds one |
 //! | `--servers N` | so many servers in this process |
 //!
 //! `hang` waits for ever and can be aborted; `block` blocks its thread for ever. Asked for `/block`
@@ -24,7 +25,7 @@ use axum::Router;
 use axum::extract::Query;
 use axum::routing::get;
 use lamplighter::{
-    Check, Events, Hook, Plan, Report, Server, ServerHandle, ShutdownSignal, Signal,
+    Bind, Check, Events, Hook, Plan, Report, Server, ServerHandle, ShutdownSignal, Signal,
 };
 
 /// What the arguments ask for.
@@ -34,6 +35,7 @@ struct Wishes {
     callbacks: Vec<String>,
     checks: Vec<String>,
     workers: Vec<String>,
+    listen: Vec<String>,
     plan: Plan,
     servers: usize,
 }
@@ -65,6 +67,7 @@ impl Wishes {
                 "--callback" => wishes.callbacks.push(value),
                 "--check" => wishes.checks.push(value),
                 "--worker" => wishes.workers.push(value),
+                "--listen" => wishes.listen.push(value),
                 "--drain" => wishes.plan = plan.drain_timeout(time()?),
                 "--hooks" => wishes.plan = plan.hooks_timeout(time()?),
                 "--margin" => wishes.plan = plan.margin(time()?),
@@ -83,9 +86,15 @@ impl Wishes {
             .route("/block", get(|| async { block("handler") }))
             .route("/block-all", get(block_all))
             .route("/sleep", get(sleep));
-        let server = Server::new(app)
-            .listen("127.0.0.1:0")
-            .plan(self.plan.clone());
+        let server = Server::new(app).plan(self.plan.clone());
+        let server = if self.listen.is_empty() {
+            server.listen("127.0.0.1:0")
+        } else {
+            self.listen
+                .iter()
+                .map(|to| bind(to))
+                .fold(server, Server::listen)
+        };
         for (name, kind, after) in &self.hooks {
             server.hook(hook(name, kind)?.after(after.clone()))?;
         }
@@ -110,6 +119,11 @@ impl Wishes {
         server.on_stop(|report| say(&report.timeline().to_string()));
         Ok(server)
     }
+}
+
+fn bind(to: &str) -> Bind {
+    to.strip_prefix("inherited:")
+        .map_or_else(|| to.into(), Bind::inherited)
 }
 
 fn hook(name: &str, kind: &str) -> Result<Hook, String> {

@@ -3,6 +3,10 @@
 //! **Invariant:** bounds of time are those of the plan and some patience, never tight: only the
 //! kernel's clock is used here, on a machine that may be busy.
 
+#[path = "process/descriptors.rs"]
+mod descriptors;
+#[path = "process/inherited.rs"]
+mod inherited;
 #[path = "process/launched.rs"]
 mod launched;
 #[path = "process/refused.rs"]

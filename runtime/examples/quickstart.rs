@@ -3,6 +3,7 @@
 //! | variable | what it does | default |
 //! |---|---|---|
 //! | `PORT`, `LISTEN` | where it listens | 5000, 127.0.0.1 |
+//! | `LISTEN_FDS` | sockets from a service manager, used instead of those two | none |
 //! | `LOG_LEVEL` | what is logged to standard error | info |
 //! | `LAME_DUCK_MS` | how long it still accepts after the signal | 0 |
 //! | `GRACEFUL_SHUTDOWN_TIMEOUT_MS` | how long requests may take to finish | what the rest leaves |
@@ -24,7 +25,7 @@ use axum::extract::Query;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
-use lamplighter::{Check, Config, Hook, Server, ShutdownSignal, Variables};
+use lamplighter::{Bind, Check, Config, Hook, Server, ShutdownSignal, Variables};
 use tokio::time::{Instant, sleep};
 
 #[derive(serde::Deserialize)]
@@ -72,6 +73,8 @@ fn server(variables: &Variables) -> Result<Server, Box<dyn Error>> {
         .ready_timeout(ready)
         .start_timeout(ready + Duration::from_secs(27));
     let server = Server::new(app()).config(&config).plan(plan);
+    let given = Bind::inherited_names().into_iter().map(Bind::inherited);
+    let server = given.fold(server, Server::listen);
 
     server.on_ready(|ready| say(&format!("ready on http://{}", ready.addr())));
     server.on_stop(|report| say(&report.timeline().to_string()));

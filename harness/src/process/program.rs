@@ -3,9 +3,11 @@
 //! **Invariant:** nothing of the test's own environment gets through but what is named here.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use lamplighter::Signal;
 
@@ -23,6 +25,7 @@ pub struct Program {
     under: Vec<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    given: Option<Given>,
     pub(super) stdout: Reader,
     pub(super) stderr: Reader,
 }
@@ -36,6 +39,14 @@ pub(super) enum Reader {
     LeavesAfterOneLine,
     /// Nobody at all: the pipe's other end is closed from the beginning.
     Gone,
+}
+
+/// A socket that the program is started with, once for each of these names.
+#[derive(Clone, Debug)]
+struct Given {
+    socket: Arc<OwnedFd>,
+    names: String,
+    script: String,
 }
 
 /// What the environment keeps of ours.
@@ -59,6 +70,7 @@ impl Program {
             under: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
+            given: None,
             stdout: Reader::Stays,
             stderr: Reader::Stays,
         }
@@ -83,6 +95,30 @@ impl Program {
     #[must_use]
     pub fn under<A: Into<OsString>>(mut self, words: impl IntoIterator<Item = A>) -> Self {
         self.under.extend(words.into_iter().map(Into::into));
+        self
+    }
+
+    /// Starts it with this socket as its descriptors from 3 on, one for each name, as a service
+    /// manager does (`sd_listen_fds(3)`). Whoever starts it goes on to hold the socket.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than six names, or none: a shell can do no more.
+    #[must_use]
+    #[track_caller]
+    pub fn inheriting(mut self, socket: impl Into<OwnedFd>, names: &[&str]) -> Self {
+        let count = names.len();
+        assert!((1..=6).contains(&count), "1 to 6 names, not {count}");
+        // Standard input is the one descriptor beside its output that a program can be started with.
+        let copies: String = (3..3 + count).map(|fd| format!(" {fd}<&0")).collect();
+        let script = format!(
+            "exec{copies} </dev/null; export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$@\""
+        );
+        self.given = Some(Given {
+            socket: Arc::new(socket.into()),
+            names: names.join(":"),
+            script,
+        });
         self
     }
 
@@ -125,6 +161,10 @@ impl Program {
     pub(super) fn command(&self) -> Command {
         let mut words = default_signals();
         words.extend(self.under.iter().cloned());
+        if let Some(given) = &self.given {
+            // Last of all, so that the number is the program's own.
+            words.extend(["sh", "-c", &given.script, "sh"].map(Into::into));
+        }
         words.push(self.path.clone().into());
         words.extend(self.args.iter().cloned());
         let mut words = words.into_iter();
@@ -136,8 +176,18 @@ impl Program {
             }
         }
         command.envs(self.env.iter().cloned());
+        let stdin = match &self.given {
+            Some(given) => {
+                command.env("LISTEN_FDNAMES", &given.names);
+                given
+                    .socket
+                    .try_clone()
+                    .map_or_else(|_| Stdio::null(), Stdio::from)
+            }
+            None => Stdio::null(),
+        };
         command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command

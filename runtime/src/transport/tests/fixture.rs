@@ -318,6 +318,20 @@ impl Fixture {
         .await
     }
 
+    /// How many listeners were left as each of them broke.
+    pub(super) fn failed_listeners(&self) -> Vec<usize> {
+        let books = self.books.books.lock().unwrap();
+        books
+            .listener_failed
+            .iter()
+            .map(|(.., left)| *left)
+            .collect()
+    }
+
+    pub(super) fn turned_away(&self) -> u64 {
+        self.books.books.lock().unwrap().turned_away
+    }
+
     pub(super) async fn listeners_closed(&self) {
         self.until("the end of the listeners", |books| {
             (books.listeners_closed > 0).then_some(())

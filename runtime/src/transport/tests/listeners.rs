@@ -2,14 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use lamplighter_lifecycle::Directive;
 use rustix::io::Errno;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, DuplexStream};
 
 use super::fixture::{Fixture, soon};
+use crate::os::listener::memory::{Memory, MemoryIo};
 use crate::os::listener::{Addr, AnyListener, Listener};
 use crate::transport::{Limits, Newcomers, Queue};
 
@@ -73,6 +77,141 @@ async fn errors_of_single_connections_are_passed_over_without_a_wait() {
     let before = fixture.now();
     fixture.listener_failed().await;
     assert_eq!(fixture.now(), before);
+    fixture.ends_clean().await;
+}
+
+/// Counts how often it is asked; what it hands out or fails with is another's.
+struct Counting<L> {
+    asked: Arc<AtomicUsize>,
+    inner: L,
+}
+
+impl<L: Listener + Sync> Listener for Counting<L> {
+    type Io = L::Io;
+
+    async fn accept(&mut self) -> io::Result<(L::Io, Addr)> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.inner.accept().await
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        self.inner.local_addr()
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(L::Io, Addr)>> {
+        self.inner.accept_queued()
+    }
+}
+
+impl<L: Listener + Sync> Counting<L> {
+    fn new(inner: L) -> (Arc<AtomicUsize>, AnyListener) {
+        let asked = Arc::<AtomicUsize>::default();
+        let counting = Self {
+            asked: Arc::clone(&asked),
+            inner,
+        };
+        (asked, AnyListener::new(counting))
+    }
+}
+
+/// Lets everybody run who can, without a step of the clock.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_limit_a_listener_is_not_even_asked() {
+    let limits = Limits::default().max_connections(Some(1));
+    let fixture = Fixture::without_listener(app(), limits);
+    let (dialler, memory) = Memory::new();
+    let (asked, counting) = Counting::new(memory);
+    fixture.accept(counting, Newcomers::Queue);
+    let first = dialler.dial(64);
+    fixture.opened(1).await;
+    let second = dialler.dial(64);
+    tokio::time::advance(Duration::from_secs(5)).await;
+    settle().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    drop(first);
+    fixture.opened(2).await;
+    settle().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    drop((second, dialler));
+    fixture.closed(2).await;
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_goes_ends_the_wait_for_descriptors() {
+    let fixture = Fixture::without_listener(app(), Limits::default());
+    let client = fixture.dial(64);
+    fixture.opened(1).await;
+    let errors = vec![Errno::MFILE; 100].into_iter().map(io::Error::from);
+    let (asked, counting) = Counting::new(Broken(errors.collect()));
+    fixture.accept(counting, Newcomers::Queue);
+    // 1 + 2 + … + 512 ms, and some of the second that follows.
+    while asked.load(Ordering::SeqCst) < 11 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        settle().await;
+    }
+    let before = fixture.now();
+    drop(client);
+    fixture.closed(1).await;
+    settle().await;
+    assert_eq!(asked.load(Ordering::SeqCst), 12);
+    assert_eq!(fixture.now(), before);
+    fixture.ends_clean().await;
+}
+
+/// Has no descriptor for anybody, until somebody gives one up for a moment.
+struct Starved(Memory);
+
+impl Listener for Starved {
+    type Io = MemoryIo;
+
+    async fn accept(&mut self) -> io::Result<(MemoryIo, Addr)> {
+        Err(Errno::MFILE.into())
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        self.0.local_addr()
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(MemoryIo, Addr)>> {
+        self.0.accept_queued()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_accepted_is_turned_away_one_by_one_and_counted() {
+    let fixture = Fixture::without_listener(app(), Limits::default());
+    let (dialler, memory) = Memory::new();
+    let clients: Vec<_> = (0..3).map(|_| dialler.dial(64)).collect();
+    fixture.accept(AnyListener::new(Starved(memory)), Newcomers::Queue);
+    for (mut client, _) in clients {
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    }
+    settle().await;
+    assert_eq!(fixture.turned_away(), 3);
+    assert_eq!(fixture.transport.open_connections(), 0);
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shared_listener_is_not_asked_before_the_server_serves() {
+    let fixture = with([Errno::BADF]);
+    fixture.listener_failed().await;
+    let (dialler, memory) = Memory::new();
+    drop(dialler);
+    fixture.accept(AnyListener::new(memory), Newcomers::Leave);
+    // A shared one is not asked, and so not found broken, before the server serves.
+    settle().await;
+    assert_eq!(fixture.failed_listeners(), [1]);
+    fixture.transport.direct(&Directive::Serve);
+    settle().await;
+    assert_eq!(fixture.failed_listeners(), [1, 1]);
     fixture.ends_clean().await;
 }
 

@@ -1,0 +1,67 @@
+//! Who answers before the server is ready.
+
+use std::net::TcpListener;
+
+use lamplighter::{Bind, Check, Phase};
+use lamplighter_harness::{Gate, within};
+
+use super::{ask, connect, hello, secs, stopped};
+
+#[tokio::test]
+async fn an_owned_listener_answers_503_and_a_shared_one_lets_its_clients_wait() {
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (owned, shared) = (bind(), bind());
+    let addr = |listener: &TcpListener| listener.local_addr().unwrap();
+    let (owned_addr, shared_addr) = (addr(&owned), addr(&shared));
+    let plan = lamplighter::Plan::new().ready_timeout(secs(20));
+    let server = hello()
+        .plan(plan)
+        .listen(owned)
+        .listen(Bind::from(shared).shared());
+    let gate = Gate::new();
+    let check = gate.clone();
+    let check = Check::new("database", move || {
+        let gate = check.clone();
+        async move {
+            gate.pass().await;
+            Ok::<(), String>(())
+        }
+    });
+    server.health().check(check.timeout(secs(20)));
+    let handle = server.handle();
+    let start = tokio::spawn(server.start());
+    gate.reached(1).await;
+    let mut waiting = connect(shared_addr).await;
+    waiting.request("/").await.unwrap();
+    let (mut early, answer) = ask(owned_addr, "/").await;
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    assert!(!answer.head.closes(), "{answer:?}");
+    assert_eq!(handle.phase(), Phase::Starting);
+    assert_eq!(handle.report().connections().accepted, 1);
+    gate.open();
+    let running = within("the start", start).await.unwrap().unwrap();
+    assert_eq!(waiting.answer().await.status(), 200);
+    // The connection that was told "not yet" lives.
+    early.request("/").await.unwrap();
+    assert_eq!(early.answer().await.status(), 200);
+    let report = stopped(running).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.connections().accepted, 2);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_takes_nothing_from_a_shared_queue() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = listener.try_clone().unwrap();
+    let addr = listener.local_addr().unwrap();
+    let client = connect(addr).await;
+    let plan = lamplighter::Plan::new().ready_timeout(std::time::Duration::from_millis(50));
+    let server = hello().plan(plan).listen(Bind::from(listener).shared());
+    let red = Check::new("database", || async { Err("not today") });
+    server.health().check(red);
+    let error = within("the failure", server.start()).await.unwrap_err();
+    assert_eq!(error.report().connections().accepted, 0);
+    // It is there for whoever holds the socket now.
+    let (_, peer) = other.accept().unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
+}
