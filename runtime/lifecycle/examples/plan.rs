@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lamplighter_lifecycle::{OnDeadline, Plan, WhileDraining};
+use lamplighter_lifecycle::{LameDuckReadiness, OnDeadline, Plan, WhileDraining};
 
 /// The exit code of a bad configuration, `EX_CONFIG` of `sysexits.h`.
 const BAD_CONFIGURATION: u8 = 78;
@@ -23,6 +23,7 @@ plan, changed by them.
   --grace-period TIME    --lame-duck TIME      --drain-timeout TIME  --cancel-lead TIME
   --hooks-timeout TIME   --margin TIME         --drain-spread TIME   --pre-stop TIME
   --start-timeout TIME   --ready-timeout TIME  --keep-waiting        --reject
+  --hold-readiness
 
 TIME is a whole number and its unit, one of ms, s, m, h, d: 250ms, 5s, 2m.
 ";
@@ -52,6 +53,7 @@ fn plan_of(arguments: &[String]) -> Result<Plan, String> {
     while let Some(option) = arguments.next() {
         match option.as_str() {
             "--keep-waiting" => settings.push(Setting::OnDeadline(OnDeadline::KeepWaiting)),
+            "--hold-readiness" => settings.push(Setting::HoldReadiness),
             "--reject" => settings.push(Setting::WhileDraining(WhileDraining::Reject)),
             "--grace-period" => grace_period = Some(time(option, arguments.next())?),
             _ => {
@@ -66,6 +68,7 @@ fn plan_of(arguments: &[String]) -> Result<Plan, String> {
         .into_iter()
         .fold(plan, |plan, setting| match setting {
             Setting::Time(set, time) => set(plan, time),
+            Setting::HoldReadiness => plan.lame_duck_readiness(LameDuckReadiness::Held),
             Setting::OnDeadline(on_deadline) => plan.on_deadline(on_deadline),
             Setting::WhileDraining(while_draining) => plan.while_draining(while_draining),
         }))
@@ -73,6 +76,7 @@ fn plan_of(arguments: &[String]) -> Result<Plan, String> {
 
 enum Setting {
     Time(Setter, Duration),
+    HoldReadiness,
     OnDeadline(OnDeadline),
     WhileDraining(WhileDraining),
 }

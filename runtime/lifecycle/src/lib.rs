@@ -35,7 +35,9 @@ pub use input::{HookEnd, Input, StartFailure, WorkerEnd, WorkerId};
 pub use ledger::CutWork;
 pub use machine::{CheckError, Machine};
 pub use phase::{Phase, ServerState, Step, TRANSITIONS};
-pub use plan::{Budget, OnDeadline, OnListenerError, Plan, PlanError, WhileDraining};
+pub use plan::{
+    Budget, LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError, WhileDraining,
+};
 pub use report::{
     ConnectionsReport, HookOutcome, HookReport, Outcome, PhaseReport, Report, WorkerReport,
 };

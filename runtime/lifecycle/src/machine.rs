@@ -165,14 +165,15 @@ impl Machine {
         self.stop.as_ref().map(|stop| &stop.cause)
     }
 
-    /// What health questions are to be answered with: ready from Ready to the cause of a stop, not a
-    /// step longer.
+    /// What health questions are to be answered with: ready from Ready to the cause of a stop, or to
+    /// the end of its lame duck if the plan holds readiness, and not a step longer.
     ///
     /// `Effect::SetReadiness` comes with every change of it; a caller that answers in between has
     /// the answer here.
     #[must_use]
-    pub const fn readiness(&self) -> Readiness {
-        if matches!(self.phase, Phase::Running) {
+    pub fn readiness(&self) -> Readiness {
+        let held = self.stop.as_ref().is_some_and(|stop| stop.holds_readiness);
+        if self.phase == Phase::Running || (self.phase == Phase::LameDuck && held) {
             Readiness::Ready
         } else {
             Readiness::NotReady

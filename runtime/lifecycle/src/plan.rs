@@ -54,6 +54,19 @@ pub enum OnListenerError {
     Continue,
 }
 
+/// What health questions are answered with during a lame duck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LameDuckReadiness {
+    /// Not ready, from the cause on. The default: a balancer that asks sends its requests elsewhere.
+    #[default]
+    Off,
+    /// Ready until the lame duck is over.
+    ///
+    /// Right behind `externalTrafficPolicy: Local` (KEP-1669): there a node's last pod goes on
+    /// getting traffic while it terminates, but only if it is ready.
+    Held,
+}
+
 /// How much time a server may take to start, and how much each part of its stop may take.
 ///
 /// A plain value: nothing is checked before [`check`](Self::check), which `start()` calls too. Two
@@ -90,6 +103,7 @@ pub struct Plan {
     on_deadline: OnDeadline,
     while_draining: WhileDraining,
     on_listener_error: OnListenerError,
+    lame_duck_readiness: LameDuckReadiness,
 }
 
 impl Plan {
@@ -215,6 +229,13 @@ impl Plan {
     /// Sets what happens when one of several listeners breaks. Default [`OnListenerError::Stop`].
     pub fn on_listener_error(mut self, on_listener_error: OnListenerError) -> Self {
         self.on_listener_error = on_listener_error;
+        self
+    }
+
+    /// Sets what health questions are answered with during a lame duck. Default
+    /// [`LameDuckReadiness::Off`]; without effect where there is no lame duck.
+    pub fn lame_duck_readiness(mut self, lame_duck_readiness: LameDuckReadiness) -> Self {
+        self.lame_duck_readiness = lame_duck_readiness;
         self
     }
 

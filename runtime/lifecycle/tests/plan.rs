@@ -9,7 +9,9 @@ mod properties;
 
 use std::time::Duration;
 
-use lamplighter_lifecycle::{Budget, OnDeadline, Plan, PlanError, WhileDraining};
+use lamplighter_lifecycle::{
+    Budget, LameDuckReadiness, OnDeadline, Plan, PlanError, WhileDraining,
+};
 
 const ZERO: Duration = Duration::ZERO;
 const NANOSECOND: Duration = Duration::from_nanos(1);
@@ -66,7 +68,8 @@ fn each_setting_reaches_the_budget_and_no_other() {
         .start_timeout(secs(40))
         .ready_timeout(secs(9))
         .on_deadline(OnDeadline::KeepWaiting)
-        .while_draining(WhileDraining::Reject);
+        .while_draining(WhileDraining::Reject)
+        .lame_duck_readiness(LameDuckReadiness::Held);
     let budget = plan.budget().unwrap();
     assert_eq!(budget.lame_duck(), secs(5));
     assert_eq!(budget.drain_timeout(), secs(20));
@@ -79,6 +82,7 @@ fn each_setting_reaches_the_budget_and_no_other() {
     assert_eq!(budget.ready_timeout(), secs(9));
     assert_eq!(budget.on_deadline(), OnDeadline::KeepWaiting);
     assert_eq!(budget.while_draining(), WhileDraining::Reject);
+    assert_eq!(budget.lame_duck_readiness(), LameDuckReadiness::Held);
     assert_ne!(budget, plain);
 }
 

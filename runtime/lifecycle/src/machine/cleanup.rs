@@ -246,6 +246,7 @@ impl Machine {
             wait: Wait::ForWork,
             cancelled: false,
             abandoned: false,
+            holds_readiness: false,
         });
         self.outcome.stopped_before_ready = true;
         self.tell(Event::Stopping(cause));

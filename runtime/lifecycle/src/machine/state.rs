@@ -63,6 +63,8 @@ pub(super) struct Stop {
     pub(super) wait: Wait,
     pub(super) cancelled: bool,
     pub(super) abandoned: bool,
+    /// Readiness stays on until the lame duck is over.
+    pub(super) holds_readiness: bool,
 }
 
 /// Whether a stop stays in Draining when no work is left.

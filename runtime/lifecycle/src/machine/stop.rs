@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::{Listeners, Machine, Manner, Stop, Timer, Wait};
 use crate::effect::{Announcement, Directive, Effect, Readiness};
 use crate::event::{Event, SignalTaken};
-use crate::plan::OnDeadline;
+use crate::plan::{LameDuckReadiness, OnDeadline};
 use crate::{Cause, Instant, Phase, Signal, Step};
 
 /// Wrappers send twice: Ctrl-C reaches the whole process group, and npm, shells and `timeout`
@@ -119,6 +119,8 @@ impl Machine {
                 self.budget.drain_timeout()
             }
         };
+        let holds_readiness =
+            !lame_duck.is_zero() && self.budget.lame_duck_readiness() == LameDuckReadiness::Held;
         self.timers.clear();
         self.outcome.stopped_before_ready =
             matches!(manner, Manner::DuringStart | Manner::Unstarted);
@@ -132,13 +134,16 @@ impl Machine {
             wait,
             cancelled: false,
             abandoned: false,
+            holds_readiness,
         });
         if manner != Manner::FailedStart {
             self.tell(Event::Stopping(cause.clone()));
         }
         self.step(Step::Stop);
-        self.effects
-            .push_back(Effect::SetReadiness(Readiness::NotReady));
+        if !holds_readiness {
+            self.effects
+                .push_back(Effect::SetReadiness(Readiness::NotReady));
+        }
         if manner != Manner::FailedStart {
             self.effects
                 .push_back(Effect::Announce(Announcement::Stopping));
@@ -163,6 +168,10 @@ impl Machine {
         let latest = self.now + drain;
         let Some(stop) = &mut self.stop else { return };
         let (cause, manner) = (stop.cause.clone(), stop.manner);
+        if stop.holds_readiness {
+            self.effects
+                .push_back(Effect::SetReadiness(Readiness::NotReady));
+        }
         let deadline = stop.drain_by.map(|by| by.min(latest));
         stop.drain_by = deadline;
         self.effects

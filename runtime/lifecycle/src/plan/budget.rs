@@ -8,7 +8,7 @@ mod rules;
 
 use core::time::Duration;
 
-use super::{OnDeadline, OnListenerError, Plan, PlanError, WhileDraining};
+use super::{LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError, WhileDraining};
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const CANCEL_LEAD: Duration = Duration::from_millis(100);
@@ -38,6 +38,7 @@ pub struct Budget {
     on_deadline: OnDeadline,
     while_draining: WhileDraining,
     on_listener_error: OnListenerError,
+    lame_duck_readiness: LameDuckReadiness,
 }
 
 impl Budget {
@@ -70,6 +71,7 @@ impl Budget {
             on_deadline: plan.on_deadline,
             while_draining: plan.while_draining,
             on_listener_error: plan.on_listener_error,
+            lame_duck_readiness: plan.lame_duck_readiness,
         })
     }
 
@@ -196,6 +198,12 @@ impl Budget {
     pub const fn on_listener_error(&self) -> OnListenerError {
         self.on_listener_error
     }
+
+    /// What health questions are answered with during a lame duck.
+    #[must_use]
+    pub const fn lame_duck_readiness(&self) -> LameDuckReadiness {
+        self.lame_duck_readiness
+    }
 }
 
 impl Default for Budget {
@@ -215,6 +223,7 @@ impl Default for Budget {
             on_deadline: OnDeadline::ForceClose,
             while_draining: WhileDraining::Serve,
             on_listener_error: OnListenerError::Stop,
+            lame_duck_readiness: LameDuckReadiness::Off,
         }
     }
 }

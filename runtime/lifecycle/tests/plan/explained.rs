@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** no snapshot is left behind by a scenario that is gone.
 
-use lamplighter_lifecycle::{OnDeadline, Plan, WhileDraining};
+use lamplighter_lifecycle::{LameDuckReadiness, OnDeadline, Plan, WhileDraining};
 
 use super::{NANOSECOND, ZERO, millis, secs};
 
@@ -56,10 +56,16 @@ fn settings_that_are_seldom_meant_are_pointed_out() {
 
 const SNAPSHOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../snapshots");
 
-fn scenarios() -> [(&'static str, Plan); 7] {
+fn scenarios() -> [(&'static str, Plan); 8] {
     [
         ("default", Plan::new()),
         ("kubernetes", Plan::within(secs(30)).lame_duck(secs(5))),
+        (
+            "held_readiness",
+            Plan::within(secs(30))
+                .lame_duck(secs(5))
+                .lame_duck_readiness(LameDuckReadiness::Held),
+        ),
         (
             "keep_waiting",
             Plan::new().on_deadline(OnDeadline::KeepWaiting),

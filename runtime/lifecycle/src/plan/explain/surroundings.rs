@@ -9,7 +9,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::plan::amount::Amount;
-use crate::plan::{Budget, OnDeadline};
+use crate::plan::{Budget, LameDuckReadiness, OnDeadline};
 
 /// For what the plan does not see: delivering the signal, ending the process, the platform's own
 /// rounding to seconds.
@@ -134,6 +134,13 @@ fn balancer(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
 }
 
 fn held(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
+    let held = budget.lame_duck_readiness() == LameDuckReadiness::Held;
+    if held && !budget.lame_duck().is_zero() {
+        return f.write_str(
+            "\n- lame_duck_readiness is Held: in the lame duck only a balancer that looks for terminating\n  \
+             pods, or for `Connection: close` and GOAWAY, sends its requests elsewhere.",
+        );
+    }
     f.write_str(
         "\n- lame_duck_readiness = Held is right behind externalTrafficPolicy: Local, where a node's\n  \
          last pod gets traffic in its lame duck only while it is ready",

@@ -9,7 +9,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::plan::amount::Amount;
-use crate::plan::{Budget, OnDeadline, WhileDraining};
+use crate::plan::{Budget, LameDuckReadiness, OnDeadline, WhileDraining};
 
 pub(super) fn write(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
     headline(f, budget)?;
@@ -113,9 +113,11 @@ fn table(budget: &Budget) -> Table {
 
 fn lame_duck(budget: &Budget) -> &'static str {
     if budget.lame_duck().is_zero() {
-        "none: accepting ends with readiness"
-    } else {
-        "not ready; still accepting and serving"
+        return "none: accepting ends with readiness";
+    }
+    match budget.lame_duck_readiness() {
+        LameDuckReadiness::Off => "not ready; still accepting and serving",
+        LameDuckReadiness::Held => "still ready, accepting and serving",
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** plans that do not hold and hooks that do not fit are part of it.
 
-use lamplighter_lifecycle::{HookKind, HookSpec, OnDeadline, OnListenerError, Plan};
+use lamplighter_lifecycle::{
+    HookKind, HookSpec, LameDuckReadiness, OnDeadline, OnListenerError, Plan,
+};
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -77,7 +79,8 @@ fn plans() -> impl Strategy<Value = Plan> {
     let start = (some(0.1), some(0.1));
     let waits = proptest::bool::weighted(0.2);
     let goes_on = any::<bool>();
-    (stop, start, waits, goes_on).prop_map(|(stop, start, waits, goes_on)| {
+    let holds = proptest::bool::weighted(0.3);
+    (stop, start, waits, goes_on, holds).prop_map(|(stop, start, waits, goes_on, holds)| {
         let (grace, lame_duck, drain, lead, hooks, margin) = stop;
         let mut plan = grace.map_or_else(Plan::new, Plan::within);
         let set =
@@ -97,6 +100,9 @@ fn plans() -> impl Strategy<Value = Plan> {
         }
         if goes_on {
             plan = plan.on_listener_error(OnListenerError::Continue);
+        }
+        if holds {
+            plan = plan.lame_duck_readiness(LameDuckReadiness::Held);
         }
         plan
     })

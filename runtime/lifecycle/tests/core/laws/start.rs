@@ -1,8 +1,8 @@
 //! Laws 3 and 17: readiness, listeners, and what a failed start leaves (tests of floor 0).
 
 use lamplighter_lifecycle::{
-    Announcement, Cause, Directive, Effect, Failure, Input, OnListenerError, Phase, Readiness,
-    StartFailure,
+    Announcement, Cause, Directive, Effect, Failure, Input, LameDuckReadiness, OnListenerError,
+    Phase, Readiness, StartFailure,
 };
 
 use super::{Law, Scene, holds};
@@ -16,7 +16,8 @@ pub(super) fn laws() -> Vec<Box<dyn Law>> {
     ]
 }
 
-/// Readiness goes on once, off once, and before any listener; no door closes before its time.
+/// Readiness goes on once, off once, and before any listener; no door closes before its time. It
+/// goes off at the cause, or with the end of the lame duck where the plan holds it.
 #[derive(Default)]
 struct ReadinessGoesOffFirst {
     ready: u32,
@@ -35,6 +36,26 @@ impl Law for ReadinessGoesOffFirst {
         let begins_stop = moment.before.phase < Phase::LameDuck
             && moment.after.phase >= Phase::LameDuck
             && !reference.is_discarded();
+        // Held is only what a lame duck can hold.
+        let held = reference.manner() == Some(Manner::Running)
+            && !reference.budget.lame_duck().is_zero()
+            && reference.budget.lame_duck_readiness() == LameDuckReadiness::Held;
+        let turns_off = if held {
+            moment.before.phase <= Phase::LameDuck && moment.after.phase > Phase::LameDuck
+        } else {
+            begins_stop
+        };
+        let expected = match moment.after.phase {
+            Phase::Running => Readiness::Ready,
+            Phase::LameDuck if held => Readiness::Ready,
+            _ => Readiness::NotReady,
+        };
+        let answered = scene.machine.readiness();
+        holds!(
+            answered == expected,
+            "{answered:?} in {}",
+            moment.after.phase
+        );
         let off = Effect::SetReadiness(Readiness::NotReady);
         for effect in &moment.effects {
             match effect {
@@ -48,7 +69,7 @@ impl Law for ReadinessGoesOffFirst {
                 }
                 Effect::SetReadiness(Readiness::NotReady) => {
                     self.not_ready += 1;
-                    holds!(begins_stop, "readiness goes off outside of the cause");
+                    holds!(turns_off, "readiness goes off out of its time");
                 }
                 Effect::CloseListeners | Effect::DropListeners => {
                     holds!(self.not_ready == 1, "a listener closes before readiness");
@@ -57,6 +78,9 @@ impl Law for ReadinessGoesOffFirst {
                 Effect::Direct(Directive::Serve) => {
                     holds!(self.ready == 1, "serves before it is ready");
                 }
+                Effect::Direct(Directive::LameDuck { .. })
+                | Effect::Announce(Announcement::Stopping)
+                    if held => {}
                 Effect::Direct(_) | Effect::Announce(Announcement::Stopping) => {
                     holds!(self.not_ready == 1, "{effect:?} before readiness went off");
                 }
@@ -75,7 +99,7 @@ impl Law for ReadinessGoesOffFirst {
                 moment.effects
             );
         }
-        if begins_stop {
+        if turns_off {
             holds!(moment.effects.contains(&off), "readiness stays on");
         }
         holds!(self.ready <= 1 && self.not_ready <= 1, "readiness flaps");

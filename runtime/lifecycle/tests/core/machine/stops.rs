@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** every effect of a stop is seen, in its order.
 
-use lamplighter_lifecycle::{Cause, Event, Input, OnDeadline, Phase, Plan};
+use lamplighter_lifecycle::{
+    Cause, Event, Input, LameDuckReadiness, OnDeadline, Phase, Plan, Readiness,
+};
 use std::time::Duration;
 
 use crate::life::{Life, at, secs};
@@ -56,6 +58,48 @@ fn the_lame_duck_does_not_end_for_lack_of_connections() {
     life.opened(1).stop().to(1000).closed(1);
     assert_eq!(life.to(4999).phase(), Phase::LameDuck);
     assert_eq!(life.to(5000).phase(), Phase::Draining);
+}
+
+#[test]
+fn readiness_that_is_held_goes_off_with_the_end_of_the_lame_duck() {
+    let plan = Plan::new()
+        .lame_duck(secs(5))
+        .lame_duck_readiness(LameDuckReadiness::Held);
+    let mut life = Life::new(plan.clone()).running();
+    life.opened(1).stop();
+    assert_eq!(
+        life.asked(),
+        ["announce stopping", "lame duck until 5000 ms"]
+    );
+    assert_eq!(life.model.machine.readiness(), Readiness::Ready);
+    life.to(5000);
+    assert_eq!(
+        life.asked(),
+        ["not ready", "drain until 35000 ms", "close listeners"]
+    );
+    assert_eq!(life.model.machine.readiness(), Readiness::NotReady);
+
+    // Whatever ends the lame duck ends it.
+    let mut forced = Life::new(plan).running();
+    forced.signal().to(1000).signal();
+    assert_eq!(
+        forced.asked().get(2).map(String::as_str),
+        Some("not ready"),
+        "before anything that a second signal does"
+    );
+}
+
+#[test]
+fn without_a_lame_duck_there_is_nothing_to_hold_readiness_for() {
+    let plan = Plan::new().lame_duck_readiness(LameDuckReadiness::Held);
+    let mut life = Life::new(plan).running();
+    life.opened(1).stop();
+    assert_eq!(
+        life.asked().first().map(String::as_str),
+        Some("not ready"),
+        "at the cause"
+    );
+    assert_eq!(life.model.machine.readiness(), Readiness::NotReady);
 }
 
 #[test]
