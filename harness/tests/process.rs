@@ -15,6 +15,8 @@ mod refused;
 mod signalled;
 #[path = "process/stuck.rs"]
 mod stuck;
+#[path = "process/websocket.rs"]
+mod websocket;
 
 use std::io::Write;
 

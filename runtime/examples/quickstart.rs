@@ -22,11 +22,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Query;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
 use lamplighter::{Bind, Check, Config, Hook, Server, ShutdownSignal, Variables};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 #[derive(serde::Deserialize)]
 struct Nap {
@@ -49,12 +51,45 @@ async fn events(signal: ShutdownSignal) -> Sse<impl Stream<Item = Result<Event, 
     Sse::new(events.map(Ok))
 }
 
+async fn ws(upgrade: WebSocketUpgrade, signal: ShutdownSignal) -> Response {
+    upgrade.on_upgrade(|socket| echo(socket, signal))
+}
+
+/// Sends back every message until the server drains, then says goodbye.
+async fn echo(mut socket: WebSocket, signal: ShutdownSignal) {
+    // Asked each time: a peer that never pauses would not let it be heard otherwise.
+    while !signal.is_draining() {
+        let sent = match signal.until_draining(socket.recv()).await {
+            Some(Some(Ok(message @ (Message::Text(_) | Message::Binary(_))))) => {
+                socket.send(message).await.is_ok()
+            }
+            // Pings and the peer's own close are answered by the library.
+            Some(Some(Ok(_))) | None => true,
+            Some(Some(Err(_)) | None) => false,
+        };
+        if !sent {
+            return;
+        }
+    }
+    let goodbye = CloseFrame {
+        code: close_code::AWAY,
+        reason: "server is stopping".into(),
+    };
+    if socket.send(Message::Close(Some(goodbye))).await.is_ok() {
+        // Closed with something unread, the connection would be reset, and the goodbye with it. A
+        // peer that does not answer holds nobody up for longer than this.
+        let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+        drop(timeout(Duration::from_secs(1), answered).await);
+    }
+}
+
 fn app() -> Router {
     Router::new()
         .route("/", get(|| async { "Hello, World!\n" }))
         .route("/sleep", get(nap))
         .route("/echo", post(|body: String| async { body }))
         .route("/events", get(events))
+        .route("/ws", get(ws))
 }
 
 /// A step that cleans up, and says so.
