@@ -20,7 +20,7 @@ mod test_server;
 pub use ephemeral::Ephemeral;
 pub use gate::Gate;
 pub use patience::{PATIENCE, within};
-pub use probe::{Answer, Head, Manners, Probe, Seen};
+pub use probe::{Answer, Head, Manners, Probe, Seen, StreamSeen};
 pub use process::{Exit, Process, Program};
 pub use recorder::{Record, Recorder};
 pub use test_server::TestServer;

@@ -6,6 +6,7 @@
 mod http1;
 mod http2;
 mod seen;
+mod sight;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use tokio::net::TcpStream;
 pub use http1::{Answer, Head};
 pub use http2::Manners;
 pub use seen::Seen;
+pub use sight::StreamSeen;
 
 use self::http2::Http2;
 use crate::patience::{PATIENCE, bounded_at_rest, fail};
@@ -60,16 +62,41 @@ impl Probe {
                     &format!("waited {PATIENCE:?} for a connection to {addr}"),
                 )
             };
-            let stream = connected?;
-            // Exactly what is sent is sent, at once.
-            stream.set_nodelay(true)?;
-            Ok(Self {
-                stream,
-                inbox: BytesMut::new(),
-                seen: Vec::new(),
-                http2: None,
-            })
+            Self::with(connected?)
         }
+    }
+
+    /// The probe on a connection of the standard library's, which blocked: its owner could send
+    /// something and go on without giving the runtime a turn.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn of(stream: std::net::TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Self::with(TcpStream::from_std(stream)?)
+    }
+
+    /// The connection, blocking. What the probe had read and not taken is lost.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn into_blocking(self) -> io::Result<std::net::TcpStream> {
+        let stream = self.stream.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok(stream)
+    }
+
+    fn with(stream: TcpStream) -> io::Result<Self> {
+        // Exactly what is sent is sent, at once.
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            inbox: BytesMut::new(),
+            seen: Vec::new(),
+            http2: None,
+        })
     }
 
     /// The address of this end.

@@ -193,7 +193,7 @@ impl Probe {
     }
 
     /// Reads once more; the connection must not end.
-    async fn more(&mut self, here: &Location<'_>, what: &str) {
+    pub(super) async fn more(&mut self, here: &Location<'_>, what: &str) {
         if self.pull(here, what).await.is_end() {
             let came = self.transcript();
             fail(

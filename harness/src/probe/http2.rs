@@ -15,8 +15,22 @@ use super::{Probe, Seen};
 pub enum Manners {
     /// It acknowledges SETTINGS and answers PING, as RFC 9113 asks of it.
     Polite,
+    /// It answers PING and never acknowledges SETTINGS.
+    NoSettingsAck,
+    /// It acknowledges SETTINGS and never answers PING.
+    NoPong,
     /// It does neither.
     Mute,
+}
+
+impl Manners {
+    const fn acknowledge_settings(self) -> bool {
+        matches!(self, Self::Polite | Self::NoPong)
+    }
+
+    const fn answer_pings(self) -> bool {
+        matches!(self, Self::Polite | Self::NoSettingsAck)
+    }
 }
 
 /// The state of the client's side.
@@ -53,23 +67,88 @@ impl Probe {
     /// Those of [`send`](Self::send).
     #[track_caller]
     pub fn http2(&mut self, manners: Manners) -> impl Future<Output = io::Result<()>> {
+        self.http2_from(0, manners)
+    }
+
+    /// As [`http2`](Self::http2), for a connection that has sent so many bytes of the preface.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[track_caller]
+    pub fn http2_from(
+        &mut self,
+        sent: usize,
+        manners: Manners,
+    ) -> impl Future<Output = io::Result<()>> + use<'_> {
         self.http2 = Some(Http2 {
             manners,
             next_stream: 1,
         });
-        let mut bytes = BytesMut::from(PREFACE);
+        let mut bytes = BytesMut::from(PREFACE.get(sent..).unwrap_or_default());
         put_frame(&mut bytes, SETTINGS, 0, 0, &NO_TABLE);
         self.send(bytes)
     }
 
-    /// Sends a request for this path on a new HTTP/2 stream, which the request ends; resolves with
-    /// the stream's number.
+    /// Sends a GET for this path on a new HTTP/2 stream, which the request ends; resolves with the
+    /// stream's number.
     ///
     /// # Errors
     ///
     /// Those of [`send`](Self::send).
     #[track_caller]
     pub fn open_stream(&mut self, path: &str) -> impl Future<Output = io::Result<u32>> {
+        self.send_request("GET", path, LAST)
+    }
+
+    /// Sends the head of a POST to this path on a new HTTP/2 stream, whose body is to follow
+    /// ([`send_data`](Self::send_data)); resolves with the stream's number.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[track_caller]
+    pub fn open_upload(&mut self, path: &str) -> impl Future<Output = io::Result<u32>> {
+        self.send_request("POST", path, 0)
+    }
+
+    /// Sends a piece of a request's body, of at most 16 KiB; with `last`, its end.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[track_caller]
+    pub fn send_data(
+        &mut self,
+        stream: u32,
+        data: &[u8],
+        last: bool,
+    ) -> impl Future<Output = io::Result<()>> + use<'_> {
+        self.send_frame(DATA, if last { LAST } else { 0 }, stream, data)
+    }
+
+    /// Lets the server send so many bytes more than the 64 KiB that it may from the beginning: on
+    /// one stream, and on the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[track_caller]
+    pub fn widen(&mut self, stream: u32, by: u32) -> impl Future<Output = io::Result<()>> {
+        let mut bytes = BytesMut::new();
+        for stream in [0, stream] {
+            put_frame(&mut bytes, WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
+        }
+        self.send(bytes)
+    }
+
+    #[track_caller]
+    fn send_request(
+        &mut self,
+        method: &str,
+        path: &str,
+        last: u8,
+    ) -> impl Future<Output = io::Result<u32>> + use<'_> {
         let stream = self.http2.as_mut().map_or(1, |http2| {
             let stream = http2.next_stream;
             http2.next_stream += 2;
@@ -78,7 +157,7 @@ impl Probe {
         let mut block = BytesMut::new();
         // Literals without indexing, plain text: the simplest encoding there is.
         for (name, value) in [
-            (":method", "GET"),
+            (":method", method),
             (":scheme", "http"),
             (":authority", "probe"),
             (":path", path),
@@ -87,7 +166,7 @@ impl Probe {
             put_text(&mut block, name);
             put_text(&mut block, value);
         }
-        let send = self.send_frame(HEADERS, LAST | END_HEADERS, stream, &block);
+        let send = self.send_frame(HEADERS, last | END_HEADERS, stream, &block);
         async move { send.await.map(|()| stream) }
     }
 
@@ -129,11 +208,11 @@ impl Http2 {
                 continue;
             };
             let mut reply = BytesMut::new();
-            match (&seen, self.manners) {
-                (Seen::Settings { ack: false }, Manners::Polite) => {
+            match &seen {
+                Seen::Settings { ack: false } if self.manners.acknowledge_settings() => {
                     put_frame(&mut reply, SETTINGS, LAST, 0, &[]);
                 }
-                (Seen::Ping { ack: false, data }, Manners::Polite) => {
+                Seen::Ping { ack: false, data } if self.manners.answer_pings() => {
                     put_frame(&mut reply, PING, LAST, 0, data);
                 }
                 _ => {}

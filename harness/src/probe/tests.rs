@@ -4,10 +4,10 @@
 
 use std::io::{self, ErrorKind};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Probe, Seen};
+use super::{Manners, Probe, Seen, StreamSeen};
 
 /// A probe, and the other end of its connection.
 async fn pair() -> io::Result<(Probe, TcpStream)> {
@@ -82,4 +82,85 @@ async fn every_byte_that_came_is_kept() {
         }
     }
     assert_eq!(bytes, b"some bytes");
+}
+
+#[tokio::test]
+async fn the_rest_is_what_no_answer_has_taken() {
+    let (mut probe, mut server) = pair().await.unwrap();
+    let sent = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nonetwo";
+    server.write_all(sent).await.unwrap();
+    drop(server);
+    assert_eq!(probe.answer().await.text(), "one");
+    assert_eq!(probe.rest().await, ("two".into(), Seen::Fin));
+}
+
+/// GOAWAY up to stream 7 because of a protocol error; on stream 3 a status, two pieces of a body and
+/// the end; on stream 5 RST_STREAM.
+const FRAMES: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x07\0\0\0\x01\
+    \0\0\x01\x01\x04\0\0\0\x03\x88\
+    \0\0\x02\0\0\0\0\0\x03he\
+    \0\0\x04\x03\0\0\0\0\x05\0\0\0\x08\
+    \0\0\x03\0\x01\0\0\0\x03llo";
+
+#[tokio::test]
+async fn what_came_of_each_stream_is_told_apart() {
+    let (mut probe, mut server) = pair().await.unwrap();
+    probe.http2(Manners::Mute).await.unwrap();
+    server.write_all(FRAMES).await.unwrap();
+    let ended = StreamSeen {
+        status: Some(200),
+        body: "hello".into(),
+        ended: true,
+        reset: None,
+    };
+    assert_eq!(probe.streamed(3).await, ended);
+    let reset = StreamSeen {
+        reset: Some(8),
+        ..StreamSeen::default()
+    };
+    assert_eq!(probe.stream(5), reset);
+    assert_eq!(probe.stream(7), StreamSeen::default());
+    assert_eq!(probe.goaways(), [(7, 1)]);
+}
+
+#[tokio::test]
+async fn manners_decide_what_is_answered() {
+    // SETTINGS, then PING.
+    const ASKED: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\0\0\0\0\012345678";
+    const SETTLED: &[u8] = b"\0\0\0\x04\x01\0\0\0\0";
+    const PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\012345678";
+    for (manners, answered) in [
+        (Manners::Polite, [SETTLED, PONG].concat()),
+        (Manners::NoSettingsAck, PONG.to_vec()),
+        (Manners::NoPong, SETTLED.to_vec()),
+        (Manners::Mute, Vec::new()),
+    ] {
+        let (mut probe, mut server) = pair().await.unwrap();
+        probe.http2(manners).await.unwrap();
+        let mut preface = [0; 24 + 9 + 6];
+        server.read_exact(&mut preface).await.unwrap();
+        server.write_all(ASKED).await.unwrap();
+        probe.next().await;
+        probe.next().await;
+        probe.finish().await.unwrap();
+        let mut came = Vec::new();
+        server.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, answered, "{manners:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_sent_piece_by_piece_and_a_window_is_widened_twice() {
+    let (mut probe, mut server) = pair().await.unwrap();
+    probe.http2(Manners::Mute).await.unwrap();
+    let stream = probe.open_upload("/").await.unwrap();
+    probe.send_data(stream, b"a", false).await.unwrap();
+    probe.send_data(stream, b"b", true).await.unwrap();
+    probe.widen(stream, 9).await.unwrap();
+    probe.finish().await.unwrap();
+    let mut came = Vec::new();
+    server.read_to_end(&mut came).await.unwrap();
+    let tail = b"\0\0\x01\0\0\0\0\0\x01a\0\0\x01\0\x01\0\0\0\x01b\
+        \0\0\x04\x08\0\0\0\0\0\0\0\0\x09\0\0\x04\x08\0\0\0\0\x01\0\0\0\x09";
+    assert!(came.ends_with(tail), "{came:?}");
 }
