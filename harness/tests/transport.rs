@@ -16,6 +16,8 @@
 mod app;
 #[path = "transport/heads.rs"]
 mod heads;
+#[path = "transport/http2.rs"]
+mod http2;
 #[path = "transport/idle.rs"]
 mod idle;
 #[path = "transport/kernel.rs"]
@@ -47,3 +49,6 @@ const EVERY_STREAM: u32 = 0x7fff_ffff;
 const fn goes_away_after(stream: u32) -> [(u32, u32); 2] {
     [(EVERY_STREAM, 0), (stream, 0)]
 }
+
+/// CANCEL of RFC 9113, 7.
+const CANCEL: u32 = 8;

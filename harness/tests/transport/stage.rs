@@ -47,9 +47,7 @@ pub(crate) struct Stage {
 
 /// As most tests want it: no lame duck, an hour for work in flight, and force at once.
 pub(crate) fn plan() -> Plan {
-    Plan::new()
-        .drain_timeout(DRAIN)
-        .cancel_lead(Duration::ZERO)
+    Plan::new().drain_timeout(DRAIN).cancel_lead(Duration::ZERO)
 }
 
 /// What a stage is made of.
