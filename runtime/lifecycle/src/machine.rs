@@ -172,11 +172,10 @@ impl Machine {
     /// the answer here.
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        let held = self.stop.as_ref().is_some_and(|stop| stop.holds_readiness);
-        if self.phase == Phase::Running || (self.phase == Phase::LameDuck && held) {
-            Readiness::Ready
-        } else {
-            Readiness::NotReady
+        match (self.phase, &self.stop) {
+            (Phase::Running, _) => Readiness::Ready,
+            (Phase::LameDuck, Some(stop)) => stop.readiness,
+            _ => Readiness::NotReady,
         }
     }
 

@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use super::{Machine, Manner, Stop, Timer, Wait};
-use crate::effect::{Announcement, Effect};
+use crate::effect::{Announcement, Effect, Readiness};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::hooks::{HookId, HookKind, Schedule};
@@ -246,7 +246,7 @@ impl Machine {
             wait: Wait::ForWork,
             cancelled: false,
             abandoned: false,
-            holds_readiness: false,
+            readiness: Readiness::NotReady,
         });
         self.outcome.stopped_before_ready = true;
         self.tell(Event::Stopping(cause));

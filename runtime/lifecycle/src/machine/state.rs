@@ -4,6 +4,7 @@
 
 use alloc::sync::Arc;
 
+use crate::effect::Readiness;
 use crate::event::WorkerOutcome;
 use crate::report::HookOutcome;
 use crate::{Cause, Instant};
@@ -63,8 +64,8 @@ pub(super) struct Stop {
     pub(super) wait: Wait,
     pub(super) cancelled: bool,
     pub(super) abandoned: bool,
-    /// Readiness stays on until the lame duck is over.
-    pub(super) holds_readiness: bool,
+    /// What health questions are answered with until the lame duck is over.
+    pub(super) readiness: Readiness,
 }
 
 /// Whether a stop stays in Draining when no work is left.

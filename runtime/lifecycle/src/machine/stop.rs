@@ -119,8 +119,10 @@ impl Machine {
                 self.budget.drain_timeout()
             }
         };
-        let holds_readiness =
-            !lame_duck.is_zero() && self.budget.lame_duck_readiness() == LameDuckReadiness::Held;
+        let readiness = match self.budget.lame_duck_readiness() {
+            LameDuckReadiness::Held if !lame_duck.is_zero() => Readiness::Ready,
+            LameDuckReadiness::Held | LameDuckReadiness::Off => Readiness::NotReady,
+        };
         self.timers.clear();
         self.outcome.stopped_before_ready =
             matches!(manner, Manner::DuringStart | Manner::Unstarted);
@@ -134,13 +136,13 @@ impl Machine {
             wait,
             cancelled: false,
             abandoned: false,
-            holds_readiness,
+            readiness,
         });
         if manner != Manner::FailedStart {
             self.tell(Event::Stopping(cause.clone()));
         }
         self.step(Step::Stop);
-        if !holds_readiness {
+        if readiness == Readiness::NotReady {
             self.effects
                 .push_back(Effect::SetReadiness(Readiness::NotReady));
         }
@@ -168,7 +170,7 @@ impl Machine {
         let latest = self.now + drain;
         let Some(stop) = &mut self.stop else { return };
         let (cause, manner) = (stop.cause.clone(), stop.manner);
-        if stop.holds_readiness {
+        if stop.readiness == Readiness::Ready {
             self.effects
                 .push_back(Effect::SetReadiness(Readiness::NotReady));
         }
