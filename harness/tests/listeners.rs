@@ -3,6 +3,13 @@
 //! **Invariant:** whatever waits for the kernel does so under a bound, and what must not happen is
 //! judged after something that comes later anyway.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "listeners/before_ready.rs"]
 mod before_ready;
 #[path = "listeners/broken.rs"]

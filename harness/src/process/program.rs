@@ -25,7 +25,7 @@ pub struct Program {
     under: Vec<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
-    given: Option<Given>,
+    given: Option<Box<Given>>,
     pub(super) stdout: Reader,
     pub(super) stderr: Reader,
 }
@@ -114,11 +114,11 @@ impl Program {
         let script = format!(
             "exec{copies} </dev/null; export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$@\""
         );
-        self.given = Some(Given {
+        self.given = Some(Box::new(Given {
             socket: Arc::new(socket.into()),
             names: names.join(":"),
             script,
-        });
+        }));
         self
     }
 

@@ -33,11 +33,13 @@ fn fragile() -> (oneshot::Sender<()>, Bind) {
 }
 
 fn failures(report: &Report) -> Vec<&str> {
-    let named = |failure| match failure {
-        &Failure::Listener { ref listener, .. } => Some(&**listener),
-        _ => None,
-    };
-    report.failures().iter().filter_map(named).collect()
+    let mut named = Vec::new();
+    for failure in report.failures() {
+        if let Failure::Listener { listener, .. } = failure {
+            named.push(&**listener);
+        }
+    }
+    named
 }
 
 fn going_on() -> Plan {

@@ -1,5 +1,7 @@
 //! A process that runs out of descriptors: it waits, turns away, recovers and stops.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::SocketAddr;
 
 use lamplighter::Signal;

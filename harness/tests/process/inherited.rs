@@ -1,5 +1,7 @@
 //! Listeners from whoever started the process, as a service manager passes them.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 

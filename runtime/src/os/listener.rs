@@ -39,7 +39,57 @@ pub use tcp::{TcpListener, TcpNetwork};
 /// A bound socket that hands out connections.
 ///
 /// Implemented by [`TcpListener`] and tokio's own; implement it to serve connections from elsewhere
-/// and give it to [`Bind::listener`].
+/// and give it to [`Bind::listener`]. This one has them in memory, and everything else is as on a
+/// socket: answers, draining, the report.
+///
+/// ```
+/// use std::io;
+///
+/// use axum::{Router, routing::get};
+/// use lamplighter::{Addr, Bind, Listener, Server};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+/// use tokio::sync::mpsc;
+///
+/// struct Memory(mpsc::Receiver<DuplexStream>);
+///
+/// impl Listener for Memory {
+///     type Io = DuplexStream;
+///
+///     async fn accept(&mut self) -> io::Result<(DuplexStream, Addr)> {
+///         match self.0.recv().await {
+///             Some(io) => Ok((io, Addr::Named("client".into()))),
+///             None => std::future::pending().await, // nobody left to connect
+///         }
+///     }
+///
+///     fn accept_queued(&mut self) -> io::Result<Option<(DuplexStream, Addr)>> {
+///         Ok(self.0.try_recv().ok().map(|io| (io, Addr::Named("client".into()))))
+///     }
+///
+///     fn local_addr(&self) -> io::Result<Addr> {
+///         Ok(Addr::Named("memory".into()))
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (connect, listener) = mpsc::channel(16);
+/// let app = Router::new().route("/", get(|| async { "Hello, World!" }));
+/// let running = Server::new(app).listen(Bind::listener(Memory(listener))).start().await?;
+/// assert_eq!(running.addr().to_string(), "memory");
+///
+/// let (mut client, server) = duplex(64 * 1024);
+/// connect.send(server).await?;
+/// client.write_all(b"GET / HTTP/1.1\r\nHost: memory\r\n\r\n").await?;
+/// let stopping = running.stop(); // the request counts: it is there
+/// let mut answer = String::new();
+/// client.read_to_string(&mut answer).await?;
+/// assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+/// assert!(answer.ends_with("Hello, World!"), "{answer}");
+/// assert_eq!(stopping.await.connections().tally.answered, 1);
+/// # Ok(())
+/// # }
+/// ```
 pub trait Listener: Send + 'static {
     /// A connection.
     type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use lamplighter_lifecycle::Plan;
 
+use crate::os::listener::Addr;
+
 pub use error::ConfigError;
 pub use variables::Variables;
 
@@ -37,12 +39,13 @@ const KUBERNETES_GRACE_PERIOD: Duration = Duration::from_secs(28);
 /// | variable | what it sets | default | allowed |
 /// |---|---|---|---|
 /// | `PORT` | the port to listen on; 0 is one that is free | 5000 | 0 to 65535 |
-/// | `LISTEN` | the address to listen on | 0.0.0.0 | an IPv4 or IPv6 address, or `localhost` |
+/// | `LISTEN` | the address to listen on | 0.0.0.0 | an IPv4 or IPv6 address, with or without brackets; `localhost`; `unix:` and a path |
 /// | `LAME_DUCK_MS` | [`Plan::lame_duck`] | the plan's | 0 to 30 days |
 /// | `GRACEFUL_SHUTDOWN_TIMEOUT_MS` | [`Plan::drain_timeout`]; 0 is one graceful pass | the plan's | 0 to 30 days |
 /// | `GRACE_PERIOD_MS` | [`Plan::within`] | no grace period | 1 ms to 30 days |
 ///
-/// Numbers are decimal digits and nothing else. A variable that is not set is not given; one that is
+/// `::` listens on all IPv6 and IPv4 addresses, and a Unix socket has no port: `PORT` is refused
+/// beside one. Numbers are decimal digits and nothing else. A variable that is not set is not given; one that is
 /// set and empty is an error.
 ///
 /// Under Kubernetes (`KUBERNETES_SERVICE_HOST` is set and not empty), and with none of the last three
@@ -65,11 +68,18 @@ const KUBERNETES_GRACE_PERIOD: Duration = Duration::from_secs(28);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     port: Option<u16>,
-    listen: Option<IpAddr>,
+    listen: Option<Listen>,
     lame_duck: Option<Duration>,
     drain_timeout: Option<Duration>,
     grace_period: Option<Duration>,
     kubernetes: bool,
+}
+
+/// Where to listen, but for the port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Listen {
+    Ip(IpAddr),
+    Unix(Addr),
 }
 
 impl Config {
@@ -103,9 +113,16 @@ impl Config {
     ///
     /// Those of [`from_env`](Self::from_env).
     pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
+        let port = variables.decimal(PORT, 0..=u16::MAX, "")?;
+        let allowed = "an IP address, localhost, or unix: and a path";
+        let listen = variables.read(LISTEN, allowed, listen)?;
+        if matches!(listen, Some(Listen::Unix(_))) {
+            let allowed = "not to set it, since LISTEN is a Unix socket, which has no port";
+            variables.read(PORT, allowed, |_| None::<()>)?;
+        }
         Ok(Self {
-            port: variables.decimal(PORT, 0..=u16::MAX, "")?,
-            listen: variables.read(LISTEN, "an IP address or localhost", ip_address)?,
+            port,
+            listen,
             lame_duck: variables.millis(LAME_DUCK_MS)?,
             drain_timeout: variables.millis(GRACEFUL_SHUTDOWN_TIMEOUT_MS)?,
             grace_period: variables.millis_above_zero(GRACE_PERIOD_MS)?,
@@ -119,18 +136,17 @@ impl Config {
         self.port.unwrap_or(DEFAULT_PORT)
     }
 
-    /// The address to listen on. Default 0.0.0.0, every IPv4 address of the machine.
+    /// The address to listen on. Default 0.0.0.0, every IPv4 address of the machine, and the
+    /// [`port`](Self::port).
     ///
     /// `localhost` is 127.0.0.1: no name is looked up.
     #[must_use]
-    pub fn listen(&self) -> IpAddr {
-        self.listen.unwrap_or(DEFAULT_LISTEN)
-    }
-
-    /// Address and port together.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.listen(), self.port())
+    pub fn address(&self) -> Addr {
+        match &self.listen {
+            Some(Listen::Unix(addr)) => addr.clone(),
+            Some(Listen::Ip(ip)) => Addr::Tcp(SocketAddr::new(*ip, self.port())),
+            None => Addr::Tcp(SocketAddr::new(DEFAULT_LISTEN, self.port())),
+        }
     }
 
     /// The time budget, in which only what the environment sets is set.
@@ -179,11 +195,20 @@ impl Config {
 }
 
 /// The one name that is allowed is answered here: a resolver may block, fail or answer twice.
-fn ip_address(text: &str) -> Option<IpAddr> {
+fn listen(text: &str) -> Option<Listen> {
     if text == "localhost" {
-        return Some(Ipv4Addr::LOCALHOST.into());
+        return Some(Listen::Ip(Ipv4Addr::LOCALHOST.into()));
     }
-    text.parse().ok()
+    if text.starts_with("unix:") {
+        return text.parse().ok().map(Listen::Unix);
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    match bare {
+        Some(bare) => bare.parse().ok().map(IpAddr::V6).map(Listen::Ip),
+        None => text.parse().ok().map(Listen::Ip),
+    }
 }
 
 #[cfg(test)]

@@ -200,7 +200,8 @@ async fn accept_until_closed(
             AcceptError::Resource => {
                 let wait = backoff.next_wait();
                 log::warn!(target: "lamplighter::transport", %error, ?wait, "cannot accept");
-                if AcceptError::lacks_descriptors(&error) {
+                // Another holder may have what is lacking here.
+                if AcceptError::lacks_descriptors(&error) && newcomers != Newcomers::Leave {
                     turn_away(&inner, spare, listener);
                 }
                 tokio::select! {

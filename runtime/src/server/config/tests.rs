@@ -11,7 +11,7 @@ use lamplighter_lifecycle::Plan;
 use super::{Config, ConfigError};
 
 const ALLOWED_PORT: &str = "0 to 65535 in decimal digits";
-const ALLOWED_LISTEN: &str = "an IP address or localhost";
+const ALLOWED_LISTEN: &str = "an IP address, localhost, or unix: and a path";
 const ALLOWED_MS: &str = "0 to 2592000000 milliseconds in decimal digits";
 const ALLOWED_GRACE: &str = "1 to 2592000000 milliseconds in decimal digits";
 
@@ -74,13 +74,36 @@ fn every_ip_address_is_taken_and_localhost_without_asking_a_resolver() {
         ("192.0.2.7", IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
         ("::", IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         ("::1", IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ("[::1]", IpAddr::V6(Ipv6Addr::LOCALHOST)),
+        ("[::]", IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
     ] {
         let config = Config::from_vars([("LISTEN", text)]).unwrap();
-        assert_eq!(config.listen(), address, "{text}");
+        let addr = config.address().tcp().unwrap();
+        assert_eq!((addr.ip(), addr.port()), (address, 5000), "{text}");
         assert!(config.is_set("LISTEN"));
     }
     let both = Config::from_vars([("LISTEN", "::1"), ("PORT", "8080")]).unwrap();
     assert_eq!(both.address().to_string(), "[::1]:8080");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_an_address_without_a_port() {
+    let config = Config::from_vars([("LISTEN", "unix:/run/app.sock")]).unwrap();
+    assert_eq!(config.address().to_string(), "unix:/run/app.sock");
+    assert!(config.is_set("LISTEN") && !config.is_set("PORT"));
+    for port in ["80", "0"] {
+        let both = Config::from_vars([("LISTEN", "unix:/run/app.sock"), ("PORT", port)]);
+        assert_eq!(
+            both.unwrap_err().to_string(),
+            format!(
+                "PORT is {port:?}, allowed is not to set it, since LISTEN is a Unix socket, which \
+                 has no port"
+            )
+        );
+    }
+    let long = format!("unix:/{}", "a".repeat(200));
+    assert!(refusal("LISTEN", long).contains(ALLOWED_LISTEN));
 }
 
 #[test]
@@ -223,7 +246,11 @@ fn every_bad_address_is_refused_with_what_is_allowed() {
         "127.1",
         "127.0.0.01",
         "256.0.0.1",
-        "[::1]",
+        "[::1",
+        "::1]",
+        "[127.0.0.1]",
+        "[::1]:80",
+        "unix:",
         "fe80::1%eth0",
         "10.0.0.0/8",
         " ::1",

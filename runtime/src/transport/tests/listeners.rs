@@ -104,7 +104,7 @@ impl<L: Listener + Sync> Listener for Counting<L> {
 }
 
 impl<L: Listener + Sync> Counting<L> {
-    fn new(inner: L) -> (Arc<AtomicUsize>, AnyListener) {
+    fn of(inner: L) -> (Arc<AtomicUsize>, AnyListener) {
         let asked = Arc::<AtomicUsize>::default();
         let counting = Self {
             asked: Arc::clone(&asked),
@@ -126,7 +126,7 @@ async fn at_the_limit_a_listener_is_not_even_asked() {
     let limits = Limits::default().max_connections(Some(1));
     let fixture = Fixture::without_listener(app(), limits);
     let (dialler, memory) = Memory::new();
-    let (asked, counting) = Counting::new(memory);
+    let (asked, counting) = Counting::of(memory);
     fixture.accept(counting, Newcomers::Queue);
     let first = dialler.dial(64);
     fixture.opened(1).await;
@@ -149,7 +149,7 @@ async fn a_connection_that_goes_ends_the_wait_for_descriptors() {
     let client = fixture.dial(64);
     fixture.opened(1).await;
     let errors = vec![Errno::MFILE; 100].into_iter().map(io::Error::from);
-    let (asked, counting) = Counting::new(Broken(errors.collect()));
+    let (asked, counting) = Counting::of(Broken(errors.collect()));
     fixture.accept(counting, Newcomers::Queue);
     // 1 + 2 + … + 512 ms, and some of the second that follows.
     while asked.load(Ordering::SeqCst) < 11 {
@@ -196,6 +196,25 @@ async fn who_cannot_be_accepted_is_turned_away_one_by_one_and_counted() {
     settle().await;
     assert_eq!(fixture.turned_away(), 3);
     assert_eq!(fixture.transport.open_connections(), 0);
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_turned_away_whom_another_holder_may_serve() {
+    let fixture = Fixture::in_memory(app());
+    let (dialler, memory) = Memory::new();
+    let (mut client, _) = dialler.dial(64);
+    let (asked, counting) = Counting::of(Starved(memory));
+    fixture.accept(counting, Newcomers::Leave);
+    while asked.load(Ordering::SeqCst) < 5 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        settle().await;
+    }
+    fixture.drain();
+    fixture.listeners_closed().await;
+    // Its end is that of this listener, which nobody else holds here; nobody was counted.
+    assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(fixture.turned_away(), 0);
     fixture.ends_clean().await;
 }
 

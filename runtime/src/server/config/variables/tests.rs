@@ -3,10 +3,11 @@
 //! **Invariant:** the environment of the test process is not read.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::Variables;
+use crate::os::listener::Addr;
 use crate::server::config::{Config, ConfigError};
 
 #[test]
@@ -62,11 +63,12 @@ fn a_programs_own_variables_follow_the_same_rules() {
 fn a_default_stands_in_for_an_unset_variable_only() {
     let with_defaults = |variables: &[(&str, &str)]| {
         let variables = Variables::from_vars(variables.iter().copied());
-        Config::read(&variables.with_default("LISTEN", "127.0.0.1")).map(|read| read.listen())
+        Config::read(&variables.with_default("LISTEN", "127.0.0.1")).map(|read| read.address())
     };
-    assert_eq!(with_defaults(&[]), Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    assert_eq!(with_defaults(&[("LISTEN", "0.0.0.0")]), Ok(any));
+    let on = |ip: Ipv4Addr| Ok(Addr::Tcp((ip, 5000).into()));
+    assert_eq!(with_defaults(&[]), on(Ipv4Addr::LOCALHOST));
+    let any = with_defaults(&[("LISTEN", "0.0.0.0")]);
+    assert_eq!(any, on(Ipv4Addr::UNSPECIFIED));
     assert!(matches!(
         with_defaults(&[("LISTEN", "")]),
         Err(ConfigError::Empty { .. })
