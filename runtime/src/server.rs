@@ -148,8 +148,9 @@ impl Server {
 impl Server {
     /// Listens here. The first call replaces the default, later ones add listeners.
     ///
-    /// Takes a port, an address, text such as `"127.0.0.1:8080"`, `"[::]:80"` or `"localhost:0"`,
-    /// or a [`Bind`]. What does not hold comes out of [`check`](Self::check) and of the start.
+    /// Takes a port, an address, text such as `"127.0.0.1:8080"`, `"[::]:80"`, `"localhost:0"` or
+    /// `"unix:/run/app.sock"`, a listener of std, or a [`Bind`], whose documentation has the table.
+    /// All are bound or none. What does not hold comes out of [`check`](Self::check) and of the start.
     #[must_use]
     pub fn listen(mut self, bind: impl Into<Bind>) -> Self {
         let bind = bind.into();

@@ -130,6 +130,26 @@ async fn a_name_is_for_one_listener_as_often_as_it_was_passed() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_leaves_the_queue_to_the_service_manager() {
+    let (listener, addr) = bound();
+    let client = std::net::TcpStream::connect(addr).unwrap();
+    let args = [
+        "--listen",
+        "inherited:web",
+        "--check",
+        "red",
+        "--ready",
+        "200",
+    ];
+    let process = unruly(args).inheriting(listener.try_clone().unwrap(), &["web"]);
+    let exit = process.start().exit().await;
+    assert_eq!(exit.code, Some(69), "{exit}");
+    assert!(exit.stderr.contains("; connections 0,"), "{exit}");
+    let (_, peer) = listener.accept().unwrap();
+    assert_eq!(peer, client.local_addr().unwrap());
+}
+
+#[tokio::test]
 async fn what_was_passed_to_another_process_is_not_taken() {
     let exit = unruly(["--listen", "inherited:web"])
         .env("LISTEN_FDS", 1)

@@ -152,7 +152,8 @@ pub trait Listener: Send + 'static {
     }
 }
 
-/// Binds the addresses that a server is told to listen on.
+/// Binds the addresses that a server is told to listen on, but for Unix sockets: those are always this
+/// machine's own.
 ///
 /// [`TcpNetwork`] is the real one. Simulations put theirs in its place, since a simulated socket is
 /// bound inside its host, and test fixtures one that takes free ports.

@@ -170,6 +170,8 @@ async fn accept_until_closed(
 ) -> Queue {
     let inner = Arc::clone(&open.inner);
     let mut backoff = Backoff::default();
+    // Whether a wait after an error has come to its end in vain.
+    let mut waited = false;
     if newcomers == Newcomers::Leave {
         let mut serving = inner.serving.subscribe();
         tokio::select! {
@@ -186,6 +188,7 @@ async fn accept_until_closed(
             accepted = next(&inner, listener) => match accepted {
                 Ok((socket, peer)) => {
                     backoff.reset();
+                    waited = false;
                     if let Some(queue) = seat(&inner, socket, peer, closing).await {
                         return queue;
                     }
@@ -200,17 +203,19 @@ async fn accept_until_closed(
             AcceptError::Resource => {
                 let wait = backoff.next_wait();
                 log::warn!(target: "lamplighter::transport", %error, ?wait, "cannot accept");
-                // Another holder may have what is lacking here.
-                if AcceptError::lacks_descriptors(&error) && newcomers != Newcomers::Leave {
+                // While connections go, those who wait get their turn, and no longer wait than
+                // that; another holder may have what is lacking here.
+                let lacks = waited && AcceptError::lacks_descriptors(&error);
+                if lacks && newcomers != Newcomers::Leave {
                     turn_away(&inner, spare, listener);
                 }
-                tokio::select! {
+                waited = tokio::select! {
                     biased;
                     queue = closed(closing) => return queue,
                     // What it held may be what was lacking.
-                    () = has_left => {}
-                    () = inner.clock.sleep_until(inner.sink.now() + wait) => {}
-                }
+                    () = has_left => false,
+                    () = inner.clock.sleep_until(inner.sink.now() + wait) => true,
+                };
             }
             AcceptError::Fatal => {
                 let left = open.breaks();

@@ -2,6 +2,7 @@
 //!
 //! Every wait is bounded, none is a sleep.
 
+mod client;
 mod drain;
 mod fixture;
 mod force;

@@ -14,7 +14,8 @@ use http_body_util::StreamBody;
 use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 use tokio::time::advance;
 
-use super::fixture::{Client, End, Fixture, tally};
+use super::client::{Client, End};
+use super::fixture::{Fixture, tally};
 use crate::transport::{Limits, ShutdownSignal};
 
 fn app() -> Router {

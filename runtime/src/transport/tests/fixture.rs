@@ -1,8 +1,7 @@
-//! A transport with a listener on loopback, the books it keeps, and a client that sees bytes.
+//! A transport with a listener on loopback, and the books it keeps.
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,15 +10,11 @@ use lamplighter_lifecycle::{
     Budget, Cause, ConnectionEnd, ConnectionId, Directive, Input, Instant, ListenerId, Protocol,
     Tally, Work,
 };
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::client::{Client, Either};
 use crate::os::clock::Clock;
 use crate::os::listener::AnyListener;
 use crate::os::listener::memory::{Dialler, Memory};
@@ -328,6 +323,10 @@ impl Fixture {
             .collect()
     }
 
+    pub(super) fn opened_so_far(&self) -> usize {
+        self.books.books.lock().unwrap().opened.len()
+    }
+
     pub(super) fn turned_away(&self) -> u64 {
         self.books.books.lock().unwrap().turned_away
     }
@@ -359,136 +358,6 @@ impl Fixture {
         );
         assert_eq!(self.transport.open_connections(), 0);
         assert_eq!(self.transport.in_flight(), 0);
-    }
-}
-
-pub(super) enum Either {
-    Tcp(TcpStream),
-    Memory(DuplexStream),
-}
-
-impl AsyncRead for Either {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Either {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
-/// A client that sees every byte, and how the connection ends.
-pub(super) struct Client {
-    stream: Either,
-    reset: Arc<AtomicBool>,
-    seen: Vec<u8>,
-}
-
-/// How a connection ended for its client.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Fin,
-    Reset,
-}
-
-impl Client {
-    fn new(stream: Either, reset: Arc<AtomicBool>) -> Self {
-        Self {
-            stream,
-            reset,
-            seen: Vec::new(),
-        }
-    }
-
-    /// The bare socket, for what has to happen without tokio.
-    pub(super) fn into_tcp(self) -> std::net::TcpStream {
-        match self.stream {
-            Either::Tcp(stream) => stream.into_std().unwrap(),
-            Either::Memory(_) => panic!("a connection in memory is no socket"),
-        }
-    }
-
-    pub(super) fn of_tcp(stream: std::net::TcpStream) -> Self {
-        stream.set_nonblocking(true).unwrap();
-        let stream = TcpStream::from_std(stream).unwrap();
-        Self::new(Either::Tcp(stream), Arc::default())
-    }
-
-    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).await.unwrap();
-    }
-
-    pub(super) async fn get(&mut self, path: &str) {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n"))
-            .await;
-    }
-
-    /// Ends our side of the connection.
-    pub(super) async fn finish(&mut self) {
-        self.stream.shutdown().await.unwrap();
-    }
-
-    /// Reads until `pattern` has come; everything up to its end.
-    pub(super) async fn until(&mut self, pattern: &str) -> String {
-        loop {
-            let text = String::from_utf8_lossy(&self.seen).into_owned();
-            if let Some(at) = text.find(pattern) {
-                let rest = self.seen.split_off(at + pattern.len());
-                let found = std::mem::replace(&mut self.seen, rest);
-                return String::from_utf8(found).unwrap();
-            }
-            let mut bytes = vec![0; 4096];
-            let what = format!("{pattern:?} after {text:?}");
-            let read = soon(&what, self.stream.read(&mut bytes)).await.unwrap();
-            assert!(read > 0, "the connection ended before {what}");
-            self.seen.extend_from_slice(&bytes[..read]);
-        }
-    }
-
-    /// Reads to the end: all that came, and how it ended.
-    pub(super) async fn rest(mut self) -> (String, End) {
-        let mut bytes = vec![0; 16 * 1024];
-        let end = loop {
-            match soon("the end of the connection", self.stream.read(&mut bytes)).await {
-                Ok(0) if self.reset.load(Ordering::SeqCst) => break End::Reset,
-                Ok(0) => break End::Fin,
-                Ok(read) => self.seen.extend_from_slice(&bytes[..read]),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => break End::Reset,
-                Err(error) => panic!("{error}"),
-            }
-        };
-        (String::from_utf8_lossy(&self.seen).into_owned(), end)
-    }
-
-    pub(super) fn into_stream(self) -> Either {
-        self.stream
     }
 }
 

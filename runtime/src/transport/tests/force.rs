@@ -22,7 +22,8 @@ use lamplighter_lifecycle::{Cause, ConnectionEnd, Directive, Instant, Protocol};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::advance;
 
-use super::fixture::{End, Fixture, beside, tally};
+use super::client::End;
+use super::fixture::{Fixture, beside, tally};
 use crate::transport::{Peer, ShutdownSignal, current_server};
 
 fn frames(frames: Vec<Result<&'static [u8], &'static str>>) -> Body {

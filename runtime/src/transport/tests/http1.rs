@@ -16,7 +16,8 @@ use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 use socket2::SockRef;
 use tokio::sync::Notify;
 
-use super::fixture::{End, Fixture, soon, tally};
+use super::client::End;
+use super::fixture::{Fixture, soon, tally};
 use crate::transport::Limits;
 
 fn app() -> Router {

@@ -21,7 +21,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::advance;
 
-use super::fixture::{Client, End, Fixture, beside, soon, tally};
+use super::client::{Client, End};
+use super::fixture::{Fixture, beside, soon, tally};
 use crate::transport::{Limits, ShutdownSignal};
 
 const LARGE: usize = 4 * 1024 * 1024;

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use lamplighter_lifecycle::Directive;
 use rustix::io::Errno;
-use tokio::io::{AsyncReadExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::fixture::{Fixture, soon};
 use crate::os::listener::memory::{Memory, MemoryIo};
@@ -144,6 +144,45 @@ async fn at_the_limit_a_listener_is_not_even_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_accepted_a_moment_too_late_for_a_seat_gets_the_next_or_the_last() {
+    let limits = Limits::default().max_connections(Some(1));
+    let fixture = Fixture::without_listener(app(), limits);
+    fixture.transport.direct(&Directive::Serve);
+    let listeners: Vec<_> = (0..3).map(|_| Memory::new()).collect();
+    let mut diallers = Vec::new();
+    for (dialler, memory) in listeners {
+        fixture.accept(AnyListener::new(memory), Newcomers::Queue);
+        diallers.push(dialler);
+    }
+    let first = fixture.dial(4096);
+    fixture.opened(1).await;
+    let mut late: Vec<_> = diallers
+        .iter()
+        .map(|dialler| dialler.dial(4096).0)
+        .collect();
+    for client in &mut late {
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            .await
+            .unwrap();
+    }
+    settle().await;
+    drop(first);
+    settle().await;
+    // All three loops heard of the one seat.
+    assert_eq!(fixture.opened_so_far(), 2);
+    fixture.drain();
+    for mut client in late {
+        let mut answer = String::new();
+        soon("an answer", client.read_to_string(&mut answer))
+            .await
+            .unwrap();
+        assert!(answer.ends_with("Hello, World!"), "{answer:?}");
+    }
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_goes_ends_the_wait_for_descriptors() {
     let fixture = Fixture::without_listener(app(), Limits::default());
     let client = fixture.dial(64);
@@ -196,6 +235,56 @@ async fn who_cannot_be_accepted_is_turned_away_one_by_one_and_counted() {
     settle().await;
     assert_eq!(fixture.turned_away(), 3);
     assert_eq!(fixture.transport.open_connections(), 0);
+    fixture.ends_clean().await;
+}
+
+/// Has descriptors for as many connections as it is told.
+struct Scarce {
+    descriptors: Arc<AtomicUsize>,
+    inner: Memory,
+}
+
+impl Listener for Scarce {
+    type Io = MemoryIo;
+
+    async fn accept(&mut self) -> io::Result<(MemoryIo, Addr)> {
+        if self.descriptors.load(Ordering::SeqCst) == 0 {
+            return Err(Errno::MFILE.into());
+        }
+        let accepted = self.inner.accept().await?;
+        self.descriptors.fetch_sub(1, Ordering::SeqCst);
+        Ok(accepted)
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        self.inner.local_addr()
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(MemoryIo, Addr)>> {
+        self.inner.accept_queued()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_turned_away_while_connections_go_and_their_descriptors_come_back() {
+    let fixture = Fixture::without_listener(app(), Limits::default());
+    let (dialler, inner) = Memory::new();
+    let mut clients: VecDeque<_> = (0..4).map(|_| dialler.dial(64)).collect();
+    let descriptors = Arc::new(AtomicUsize::new(1));
+    let scarce = Scarce {
+        descriptors: Arc::clone(&descriptors),
+        inner,
+    };
+    fixture.accept(AnyListener::new(scarce), Newcomers::Queue);
+    let before = fixture.now();
+    for opened in 1..=4 {
+        settle().await;
+        assert_eq!(fixture.opened_so_far(), opened);
+        descriptors.store(1, Ordering::SeqCst);
+        clients.pop_front();
+    }
+    settle().await;
+    assert_eq!((fixture.turned_away(), fixture.now()), (0, before));
     fixture.ends_clean().await;
 }
 

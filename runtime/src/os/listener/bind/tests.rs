@@ -191,3 +191,21 @@ async fn a_listener_is_called_by_its_name_and_its_address() {
     assert_eq!(&*unnamed.label(), &unnamed.addr().to_string());
     assert_eq!(unnamed.holding(), Holding::Shared);
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_path_goes_first_at_the_stop_of_an_owned_unix_socket_and_stays_at_that_of_a_shared_one()
+{
+    let path = format!("lamplighter-bind-{}.sock", std::process::id());
+    let path = std::env::temp_dir().join(path);
+    let owned = Bind::unix(&path).open(&network()).await.unwrap();
+    assert!(owned.refuses_new_at_stop());
+    drop(owned);
+    assert!(!path.exists());
+    let shared = Bind::unix(&path).shared().open(&network()).await.unwrap();
+    drop(shared);
+    assert!(path.exists());
+    std::fs::remove_file(&path).unwrap();
+    let tcp = Bind::from("127.0.0.1:0").open(&network()).await.unwrap();
+    assert!(!tcp.refuses_new_at_stop());
+}
