@@ -36,6 +36,15 @@ async fn an_owned_listener_answers_503_and_a_shared_one_lets_its_clients_wait() 
     let (mut early, answer) = ask(owned_addr, "/").await;
     assert_eq!(answer.status(), 503, "{answer:?}");
     assert!(!answer.head.closes(), "{answer:?}");
+    let call = "POST /orders.v1.Orders/List HTTP/1.1\r\nhost: probe\r\n\
+                content-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
+    early.send(call).await.unwrap();
+    let unavailable = early.answer().await.head;
+    assert_eq!(
+        unavailable.header("grpc-status"),
+        Some("14"),
+        "{unavailable:?}"
+    );
     assert_eq!(handle.phase(), Phase::Starting);
     assert_eq!(handle.report().connections().accepted, 1);
     gate.open();

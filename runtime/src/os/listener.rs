@@ -100,8 +100,9 @@ pub trait Listener: Send + 'static {
     ///
     /// Errors are told apart by their code or kind: those of one connection (aborted, reset) are
     /// passed over, those that say that the listener itself is broken (not connected, broken pipe,
-    /// end of file, invalid, unsupported) stop the server, all others are waited out, 1 ms at first
-    /// and 1 s at most.
+    /// end of file, invalid, unsupported) stop the server unless it may
+    /// [go on](crate::Plan::on_listener_error) without, all others are waited out, 1 ms at first and
+    /// 1 s at most.
     ///
     /// # Cancel safety
     ///
