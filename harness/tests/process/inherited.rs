@@ -40,8 +40,11 @@ fn closes_sockets_in_children(process: &Process) -> bool {
         if number < 3 || !target.to_string_lossy().starts_with("socket:") {
             continue;
         }
+        // A connection may have gone since.
+        let Ok(info) = std::fs::read_to_string(format!("{of_process}/fdinfo/{number}")) else {
+            continue;
+        };
         sockets += 1;
-        let info = std::fs::read_to_string(format!("{of_process}/fdinfo/{number}")).unwrap();
         let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
         let flags = u32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
         if flags & 0o2_000_000 == 0 {
