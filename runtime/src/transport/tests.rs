@@ -5,7 +5,15 @@
 mod client;
 mod drain;
 mod fixture;
+mod flood;
 mod force;
+mod frames;
+mod goaway;
 mod http1;
 mod http2;
+mod late;
 mod listeners;
+mod panics;
+mod retirement;
+mod spread;
+mod trickle;

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::fixture::soon;
+use super::fixture::{PATIENCE, soon};
 
 pub(super) enum Either {
     Tcp(TcpStream),
@@ -121,11 +122,31 @@ impl Client {
         }
     }
 
+    /// The next `len` bytes; `None` if the connection ends before them.
+    pub(super) async fn exactly(&mut self, len: usize) -> Option<Vec<u8>> {
+        while self.seen.len() < len {
+            let mut bytes = vec![0; 4096];
+            let read = soon("more bytes", self.stream.read(&mut bytes)).await;
+            match read {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => self.seen.extend_from_slice(&bytes[..read]),
+            }
+        }
+        let rest = self.seen.split_off(len);
+        Some(std::mem::replace(&mut self.seen, rest))
+    }
+
     /// Reads to the end: all that came, and how it ended.
-    pub(super) async fn rest(mut self) -> (String, End) {
+    pub(super) async fn rest(self) -> (String, End) {
+        self.rest_within(PATIENCE).await
+    }
+
+    /// As above, with patience of one's own between any two bytes.
+    pub(super) async fn rest_within(mut self, patience: Duration) -> (String, End) {
         let mut bytes = vec![0; 16 * 1024];
         let end = loop {
-            match soon("the end of the connection", self.stream.read(&mut bytes)).await {
+            let read = tokio::time::timeout(patience, self.stream.read(&mut bytes)).await;
+            match read.expect("the end of the connection did not come") {
                 Ok(0) if self.reset.load(Ordering::SeqCst) => break End::Reset,
                 Ok(0) => break End::Fin,
                 Ok(read) => self.seen.extend_from_slice(&bytes[..read]),

@@ -135,7 +135,7 @@ pub(super) struct Fixture {
 }
 
 /// Long enough for a loaded machine, short enough to say which wait hung.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for something that has to come.
 pub(super) async fn soon<F: Future>(what: &str, future: F) -> F::Output {
@@ -168,16 +168,32 @@ impl Fixture {
     /// Accepting, not ready yet.
     pub(super) async fn starting(app: impl Application, limits: Limits) -> Self {
         let mut fixture = Self::without_listener(app, limits);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        fixture.addr = Some(listener.local_addr().unwrap());
-        fixture.accept(AnyListener::new(listener), Newcomers::Queue);
+        fixture.listen().await;
         fixture
+    }
+
+    async fn listen(&mut self) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.addr = Some(listener.local_addr().unwrap());
+        self.accept(AnyListener::new(listener), Newcomers::Queue);
     }
 
     /// Serving connections in memory, for a paused clock: it moves only when all is said.
     pub(super) fn in_memory(app: impl Application) -> Self {
-        let fixture = Self::without_listener(app, Limits::default());
+        Self::limited(app, Limits::default(), Budget::default())
+    }
+
+    /// As above, with limits, and with what a plan says of connections.
+    pub(super) fn limited(app: impl Application, limits: Limits, budget: Budget) -> Self {
+        let fixture = Self::planned(app, limits, budget);
         fixture.transport.direct(&Directive::Serve);
+        fixture
+    }
+
+    /// Serving on an ephemeral port, with limits and a plan.
+    pub(super) async fn on_a_port(app: impl Application, limits: Limits, budget: Budget) -> Self {
+        let mut fixture = Self::limited(app, limits, budget);
+        fixture.listen().await;
         fixture
     }
 
@@ -185,7 +201,7 @@ impl Fixture {
         Self::planned(app, limits, Budget::default())
     }
 
-    /// As above, with what a plan says of connections.
+    /// Not ready yet, with what a plan says of connections.
     pub(super) fn planned(app: impl Application, limits: Limits, budget: Budget) -> Self {
         let clock = Clock::new();
         clock.begin(&Handle::current());

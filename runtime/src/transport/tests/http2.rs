@@ -1,155 +1,22 @@
-//! HTTP/2: in general, when the server drains, and when it is forced.
+//! HTTP/2: in general, and when the server drains.
 
-use std::future::pending;
-use std::panic::resume_unwind;
+mod force;
+pub(super) mod peer;
+mod tunnels;
+
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::get;
-use futures_util::stream;
-use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream};
-use http_body::Frame;
-use http_body_util::StreamBody;
-use hyper_util::rt::TokioIo;
+use axum::http::StatusCode;
+use h2::Reason;
 use lamplighter_lifecycle::{ConnectionEnd, Directive, Protocol};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::advance;
 
-use super::client::{Client, End};
+use self::peer::{LARGE, PREFACE, Peer, SETTINGS, app, at_rest, text};
+use super::client::End;
 use super::fixture::{Fixture, beside, soon, tally};
-use crate::transport::{Limits, ShutdownSignal};
-
-const LARGE: usize = 4 * 1024 * 1024;
-
-fn once(mut frames: Vec<Frame<Bytes>>, ends: bool) -> Body {
-    frames.reverse();
-    Body::new(StreamBody::new(stream::poll_fn(move |_| {
-        match frames.pop() {
-            Some(frame) => Poll::Ready(Some(Ok::<_, std::convert::Infallible>(frame))),
-            None if ends => Poll::Ready(None),
-            None => Poll::Pending,
-        }
-    })))
-}
-
-fn app() -> Router {
-    Router::new()
-        .route("/", get(|| async { "Hello, World!" }))
-        .route("/empty", get(|| async {}))
-        .route("/nothing", get(|| async { StatusCode::NO_CONTENT }))
-        .route("/large", get(|| async { vec![b'x'; LARGE] }))
-        .route("/never", get(pending::<&'static str>))
-        .route(
-            "/ticks",
-            get(|| async { once(vec![Frame::data(Bytes::from_static(b"tick"))], false) }),
-        )
-        .route(
-            "/trailers",
-            get(|| async {
-                let mut trailers = HeaderMap::new();
-                trailers.insert("grpc-status", "0".parse().unwrap());
-                let data = Frame::data(Bytes::from_static(b"data"));
-                once(vec![data, Frame::trailers(trailers)], true)
-            }),
-        )
-        .route(
-            "/draining",
-            get(|signal: ShutdownSignal| async move {
-                signal.draining().await;
-                "bye"
-            }),
-        )
-        .route(
-            "/panics",
-            get(|| async {
-                resume_unwind(Box::new("a secret"));
-                #[expect(unreachable_code, reason = "gives the handler its type")]
-                ""
-            }),
-        )
-        .route(
-            "/panics-later",
-            get(|| async {
-                let mut said = false;
-                Body::new(StreamBody::new(stream::poll_fn(move |_| {
-                    if std::mem::replace(&mut said, true) {
-                        resume_unwind(Box::new("a secret"));
-                    }
-                    let data = Frame::data(Bytes::from_static(b"tick"));
-                    Poll::Ready(Some(Ok::<_, std::convert::Infallible>(data)))
-                })))
-            }),
-        )
-}
-
-/// A well-behaved HTTP/2 client.
-struct Peer {
-    send: SendRequest<Bytes>,
-    connection: tokio::task::JoinHandle<Result<(), h2::Error>>,
-}
-
-impl Peer {
-    async fn over(client: Client) -> Self {
-        let (send, connection) = h2::client::handshake(client.into_stream()).await.unwrap();
-        Self {
-            send,
-            connection: beside(connection),
-        }
-    }
-
-    async fn request(&self, method: &str, path: &str) -> ResponseFuture {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("http://test{path}"))
-            .body(())
-            .unwrap();
-        let mut ready = soon("a free stream", self.send.clone().ready())
-            .await
-            .unwrap();
-        ready.send_request(request, true).unwrap().0
-    }
-
-    async fn get(&self, path: &str) -> (StatusCode, String) {
-        let answer = self.request("GET", path).await;
-        let (head, body) = soon("an answer", answer).await.unwrap().into_parts();
-        (head.status, text(body).await.unwrap())
-    }
-
-    /// How the connection ended, once all requests are over.
-    async fn ended(self) -> Result<(), h2::Error> {
-        drop(self.send);
-        soon("the end of the connection", self.connection)
-            .await
-            .unwrap()
-    }
-}
-
-async fn text(mut body: RecvStream) -> Result<String, h2::Error> {
-    let mut text = Vec::new();
-    while let Some(data) = soon("data", body.data()).await {
-        let data = data?;
-        body.flow_control().release_capacity(data.len()).unwrap();
-        text.extend_from_slice(&data);
-    }
-    soon("trailers", body.trailers()).await?;
-    Ok(String::from_utf8(text).unwrap())
-}
-
-/// Until everything that is begun is also in the books.
-async fn at_rest(fixture: &Fixture) {
-    soon("rest", async {
-        while fixture.transport.in_flight() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
+use crate::transport::Limits;
 
 #[tokio::test(start_paused = true)]
 async fn requests_of_every_kind_are_answered_and_counted() {
@@ -211,9 +78,6 @@ async fn a_stream_in_flight_at_the_drain_finishes_and_the_connection_closes_afte
     fixture.ends_clean().await;
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_answers_goaway_is_closed_after_a_second() {
     for says in [PREFACE.to_vec(), [PREFACE, SETTINGS].concat()] {
@@ -234,67 +98,6 @@ async fn a_peer_that_never_answers_goaway_is_closed_after_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn at_force_streams_are_cancelled_one_by_one() {
-    let fixture = Fixture::in_memory(app());
-    let peer = Peer::over(fixture.dial(4096)).await;
-    assert_eq!(peer.get("/").await.1, "Hello, World!");
-    let never = peer.request("GET", "/never").await;
-    let ticks = peer.request("GET", "/ticks").await;
-    let mut ticks = soon("a head", ticks).await.unwrap().into_body();
-    assert_eq!(soon("a tick", ticks.data()).await.unwrap().unwrap(), "tick");
-    fixture.drain();
-    tokio::task::yield_now().await;
-    let before = fixture.now();
-    fixture.force();
-    let error = soon("a reset", never).await.unwrap_err();
-    assert_eq!(
-        (error.is_reset(), error.reason()),
-        (true, Some(Reason::CANCEL))
-    );
-    let error = soon("a reset", ticks.data()).await.unwrap().unwrap_err();
-    assert_eq!(
-        (error.is_reset(), error.reason()),
-        (true, Some(Reason::CANCEL))
-    );
-    let closed = fixture.closed(1).await;
-    assert_eq!(closed.end, ConnectionEnd::Cut);
-    assert_eq!(closed.tally, tally(3, 1, 2, 0));
-    assert_eq!(fixture.now(), before);
-    assert_eq!(fixture.forced(1).unwrap().2.len(), 2);
-    fixture.ends_clean().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn resets_that_the_peer_does_not_take_are_given_up_after_50_ms() {
-    let fixture = Fixture::in_memory(app());
-    // Takes so little that the answers fill it.
-    let mut client = fixture.dial(64);
-    let mut says = [PREFACE, SETTINGS].concat();
-    // GET / of http://test, indexed as far as it goes, on streams 1 to 15.
-    for stream in [1, 3, 5, 7, 9, 11, 13, 15] {
-        says.extend_from_slice(&[0, 0, 8, 1, 5, 0, 0, 0, stream]);
-        says.extend_from_slice(b"\x82\x84\x86\x41\x03foo");
-    }
-    // Its own side is taken all the same.
-    for part in says.chunks(32) {
-        client.send(part).await;
-        tokio::task::yield_now().await;
-    }
-    fixture.drain();
-    tokio::task::yield_now().await;
-    assert!(fixture.transport.in_flight() > 0);
-    let before = fixture.now().as_nanos() / 1_000_000;
-    fixture.force();
-    let closed = fixture.closed(1).await;
-    let after = fixture.now().as_nanos() / 1_000_000;
-    assert!((50..=52).contains(&(after - before)), "{}", after - before);
-    assert_eq!(closed.end, ConnectionEnd::Cut);
-    assert!(closed.tally.cut > 0);
-    assert_eq!(client.rest().await.1, End::Reset);
-    fixture.ends_clean().await;
-}
-
-#[tokio::test(start_paused = true)]
 async fn bytes_that_wait_for_the_peers_window_keep_the_request_in_flight() {
     let fixture = Fixture::in_memory(app());
     let peer = Peer::over(fixture.dial(64 * 1024)).await;
@@ -306,24 +109,6 @@ async fn bytes_that_wait_for_the_peers_window_keep_the_request_in_flight() {
     assert_eq!(text(body).await.unwrap().len(), LARGE);
     peer.ended().await.unwrap();
     assert_eq!(fixture.closed(1).await.tally, tally(1, 1, 0, 0));
-    fixture.ends_clean().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn bytes_that_wait_for_the_peers_window_are_cut_by_force() {
-    let fixture = Fixture::in_memory(app());
-    let peer = Peer::over(fixture.dial(64 * 1024)).await;
-    let answer = peer.request("GET", "/large").await;
-    let body = soon("a head", answer).await.unwrap().into_body();
-    fixture.drain();
-    tokio::task::yield_now().await;
-    fixture.force();
-    // Nobody reads: what is queued cannot leave, and cannot be reset behind hyper's back either.
-    let closed = fixture.closed(1).await;
-    assert_eq!(closed.end, ConnectionEnd::Cut);
-    assert_eq!(closed.tally, tally(1, 0, 1, 0));
-    text(body).await.unwrap_err();
-    assert_eq!(&*closed.cut[0].method, "GET");
     fixture.ends_clean().await;
 }
 
@@ -473,67 +258,4 @@ fn streams_on_many_threads_are_all_counted() {
         }
         Arc::into_inner(fixture).unwrap().ends_clean().await;
     });
-}
-
-/// Answers what it is sent until the peer ends, or for as long as the server lets it.
-fn tunnels() -> Router {
-    Router::new().fallback(|request: axum::extract::Request| async move {
-        let upgrading = hyper::upgrade::on(request);
-        beside(async move {
-            let mut io = TokioIo::new(upgrading.await.unwrap());
-            let mut bytes = [0; 64];
-            while let Ok(read @ 1..) = io.read(&mut bytes).await {
-                io.write_all(&bytes[..read]).await.unwrap();
-            }
-        });
-    })
-}
-
-/// The two ends of a tunnel that has carried a word.
-async fn tunnel(peer: &Peer) -> (h2::SendStream<Bytes>, RecvStream) {
-    let request = http::Request::connect("test:443").body(()).unwrap();
-    let mut ready = peer.send.clone().ready().await.unwrap();
-    let (answer, mut send) = ready.send_request(request, false).unwrap();
-    let answer = soon("an answer", answer).await.unwrap();
-    assert_eq!(answer.status(), 200);
-    let mut receive = answer.into_body();
-    send.send_data(Bytes::from_static(b"word"), false).unwrap();
-    let word = soon("a word", receive.data()).await.unwrap().unwrap();
-    assert_eq!(&*word, b"word");
-    (send, receive)
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_tunnel_is_in_flight_until_it_ends_and_a_drain_waits_for_it() {
-    let fixture = Fixture::in_memory(tunnels());
-    let peer = Peer::over(fixture.dial(64 * 1024)).await;
-    let (mut send, receive) = tunnel(&peer).await;
-    assert_eq!(fixture.transport.in_flight(), 1);
-    fixture.drain();
-    advance(Duration::from_secs(20)).await;
-    send.send_data(Bytes::from_static(b"more"), true).unwrap();
-    assert_eq!(soon("its end", text(receive)).await.unwrap(), "more");
-    drop(send);
-    peer.ended().await.unwrap();
-    let closed = fixture.closed(1).await;
-    assert_eq!(closed.tally, tally(1, 1, 0, 0));
-    assert_eq!(closed.end, ConnectionEnd::Graceful);
-    fixture.ends_clean().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_tunnel_that_outlives_the_drain_is_cut_with_its_connection_and_named() {
-    let fixture = Fixture::in_memory(tunnels());
-    let peer = Peer::over(fixture.dial(64 * 1024)).await;
-    let (_send, mut receive) = tunnel(&peer).await;
-    fixture.drain();
-    fixture.force();
-    let broken = soon("its end", receive.data()).await;
-    assert!(matches!(broken, Some(Err(_))), "{broken:?}");
-    let closed = fixture.closed(1).await;
-    assert_eq!(closed.tally, tally(1, 0, 1, 0));
-    assert_eq!(&*closed.cut[0].method, "CONNECT");
-    drop(receive);
-    drop(peer);
-    fixture.ends_clean().await;
 }

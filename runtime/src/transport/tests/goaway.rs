@@ -1,0 +1,61 @@
+//! GOAWAY, byte by byte: two steps, what is served between them, and what is not begun beyond.
+
+use lamplighter_lifecycle::ConnectionEnd;
+
+use super::fixture::{Fixture, tally};
+use super::frames::{ACK, ANY, Frame, Frames, GOAWAY, PING, frame, get};
+use super::http2::peer::app;
+
+/// Reads up to the first GOAWAY and the PING behind it, which it returns.
+async fn first_goaway(frames: &mut Frames) -> Frame {
+    let goaway = frames.until(GOAWAY).await;
+    assert_eq!((goaway.word(0), goaway.word(4)), (ANY, 0), "none named yet");
+    let ping = frames.until(PING).await;
+    assert_eq!(ping.flags & ACK, 0);
+    ping
+}
+
+#[tokio::test]
+async fn streams_between_the_two_goaways_are_served_and_the_second_names_the_last() {
+    let fixture = Fixture::serving(app()).await;
+    let mut frames = Frames::over(fixture.connect().await).await;
+    frames.send(get(1, "/")).await;
+    frames.answered(1).await;
+    fixture.drain();
+    let ping = first_goaway(&mut frames).await;
+    frames.send(get(3, "/")).await;
+    frames.answered(3).await;
+    frames.send(get(5, "/large")).await;
+    frames.send(frame(PING, ACK, 0, &ping.payload)).await;
+    let goaway = frames.until(GOAWAY).await;
+    assert_eq!((goaway.word(0), goaway.word(4)), (5, 0));
+    // Its window is 64 KiB: the rest of the answer waits for more of it.
+    let more = (1_u32 << 30).to_be_bytes();
+    frames.send(frame(8, 0, 0, &more)).await;
+    frames.send(frame(8, 0, 5, &more)).await;
+    frames.answered(5).await;
+    assert_eq!(frames.rest().await, []);
+    let closed = fixture.closed(1).await;
+    assert_eq!(closed.end, ConnectionEnd::Graceful);
+    assert_eq!(closed.tally, tally(3, 3, 0, 0));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test]
+async fn every_stop_says_goaway_once_however_often_it_is_repeated() {
+    let fixture = Fixture::serving(app()).await;
+    let mut frames = Frames::over(fixture.connect().await).await;
+    frames.send(get(1, "/draining")).await;
+    while fixture.transport.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    fixture.drain();
+    let ping = first_goaway(&mut frames).await;
+    fixture.drain();
+    frames.send(frame(PING, ACK, 0, &ping.payload)).await;
+    let rest = frames.rest().await;
+    let goaways: Vec<_> = rest.iter().filter(|frame| frame.kind == GOAWAY).collect();
+    assert_eq!(goaways.len(), 1, "the second step alone: {rest:?}");
+    assert_eq!(fixture.closed(1).await.tally, tally(1, 1, 0, 0));
+    fixture.ends_clean().await;
+}
