@@ -30,6 +30,7 @@ mod body;
 mod connection;
 mod conversation;
 mod flag;
+mod frames;
 mod health;
 mod in_flight;
 mod io;

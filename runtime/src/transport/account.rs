@@ -279,9 +279,9 @@ impl Account {
         self.late.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An HTTP/2 stream came that its peer knows was not begun.
-    pub(super) fn refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    /// So many HTTP/2 streams came that their peer knows were not begun.
+    pub(super) fn refused(&self, streams: u64) {
+        self.refused.fetch_add(streams, Ordering::Relaxed);
     }
 
     /// What is in flight, for the report.

@@ -24,3 +24,5 @@ pub(super) const REJECTING: u16 = 1 << 8;
 pub(super) const SPENT: u16 = 1 << 9;
 /// HTTP/2: streams that are opened from here on are refused.
 pub(super) const REFUSING: u16 = 1 << 10;
+/// HTTP/2: the application has taken over a stream.
+pub(super) const TUNNELS: u16 = 1 << 11;

@@ -21,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
+use super::frames::Frames;
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
 
@@ -152,6 +153,10 @@ pub(super) struct ConnectionIo {
     account: Arc<Account>,
     seen: Arc<Seen>,
     http1: bool,
+    /// HTTP/2: whether the last byte written was a frame's last.
+    between_frames: bool,
+    /// HTTP/2: what passes, from when it is worth a look.
+    frames: Option<Box<Frames>>,
 }
 
 impl ConnectionIo {
@@ -166,7 +171,53 @@ impl ConnectionIo {
             account,
             seen,
             http1,
+            between_frames: true,
+            frames: None,
         }
+    }
+
+    /// Takes note of what was written: the first `written` bytes of `bufs`.
+    #[inline]
+    fn wrote(&mut self, bufs: &[io::IoSlice<'_>], written: usize) {
+        if self.http1 {
+            return;
+        }
+        if self.account.has(flag::ANNOUNCED | flag::TUNNELS) {
+            self.look_at_frames(bufs, written);
+        }
+        self.between_frames = false;
+    }
+
+    #[cold]
+    fn look_at_frames(&mut self, bufs: &[io::IoSlice<'_>], mut written: usize) {
+        let frames = self.frames.get_or_insert_default();
+        for buf in bufs {
+            let bytes = buf.get(..written).unwrap_or(buf);
+            let beyond = frames.sent(bytes, self.between_frames);
+            self.account.refused(beyond);
+            self.between_frames = false;
+            written -= bytes.len();
+        }
+    }
+
+    /// Where everything else has ended by force, tells the peer of the tunnels that end with it.
+    fn poll_resets(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut frames) = self.frames.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        let polled = loop {
+            let resets = frames.resets();
+            if resets.is_empty() {
+                break Poll::Ready(Ok(()));
+            }
+            match self.with(Side::Write, cx, |socket, cx| socket.poll_write(cx, resets)) {
+                Poll::Ready(Ok(written)) => resets.advance(written),
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+        };
+        self.frames = Some(frames);
+        polled
     }
 
     /// Does something with the socket, wherever it is; whoever has to wait is remembered, so that
@@ -238,6 +289,8 @@ impl AsyncRead for ConnectionIo {
                     this.account.raise(flag::PEER_ENDED);
                 } else if http1 {
                     this.seen.read(bytes, this.account.in_flight() == 0);
+                } else if let Some(frames) = &mut this.frames {
+                    this.account.refused(frames.came(bytes));
                 }
             }
             Poll::Ready(Err(_)) => {}
@@ -264,6 +317,9 @@ impl AsyncWrite for ConnectionIo {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = this.with(Side::Write, cx, |socket, cx| socket.poll_write(cx, buf));
+        if let Poll::Ready(Ok(written)) = polled {
+            this.wrote(&[io::IoSlice::new(buf)], written);
+        }
         this.seen
             .write_blocked
             .store(polled.is_pending(), Ordering::Relaxed);
@@ -279,6 +335,9 @@ impl AsyncWrite for ConnectionIo {
         let polled = this.with(Side::Write, cx, |socket, cx| {
             socket.poll_write_vectored(cx, bufs)
         });
+        if let Poll::Ready(Ok(written)) = polled {
+            this.wrote(bufs, written);
+        }
         this.seen
             .write_blocked
             .store(polled.is_pending(), Ordering::Relaxed);
@@ -293,6 +352,14 @@ impl AsyncWrite for ConnectionIo {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if !this.http1 {
+            // h2 flushes only what is whole frames.
+            this.between_frames = true;
+            let cut = this.account.has(flag::TUNNELS) && this.account.has(flag::FORCED);
+            if cut && this.account.in_flight() == 0 {
+                ready!(this.poll_resets(cx))?;
+            }
+        }
         let flushed = ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_flush(cx)));
         if flushed.is_ok() && this.socket.is_some() && this.http1 {
             // hyper flushes HTTP/1 only after it has written all it has. HTTP/2 also flushes to

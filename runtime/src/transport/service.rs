@@ -174,7 +174,7 @@ where
     #[inline]
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         if self.account.has(flag::REFUSING) {
-            self.account.refused();
+            self.account.refused(1);
             return Answering::beyond();
         }
         let exchange = Exchange::begin(&self.account, request.method());

@@ -2,8 +2,8 @@
 //!
 //! hyper has the bytes of a tunnel carried by a task that it spawns in the very poll that hands the
 //! head over. What the tunnel holds waits in a thread-local for that, from the head to the spawn.
-//! Its stream cannot be reset from here, since the application holds the other half of it: a tunnel
-//! that is cut ends unfinished, with its connection.
+//! Its stream cannot be reset from here, since the application holds the other half of it: whoever
+//! writes the connection's bytes resets it when everything else has ended (`frames`).
 //!
 //! **Invariant:** a tunnel is in flight from its request to its end, and hears a force at once.
 //! **Invariant:** nothing waits in the thread-local when the poll of a stream is over.
@@ -25,6 +25,7 @@ thread_local! {
 /// The stream of this request is a tunnel from now on, if its task is spawned.
 pub(super) fn opens(exchange: &Arc<Exchange>) {
     exchange.tunnel();
+    exchange.account().raise(flag::TUNNELS);
     drop(OPENING.replace(Some(Arc::clone(exchange))));
 }
 

@@ -157,6 +157,17 @@ where
     tokio::spawn(future)
 }
 
+/// Runs beside the test, for clients that block.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clients have threads that no server knows of"
+)]
+pub(super) fn beside_on_a_thread(
+    client: impl FnOnce() + Send + 'static,
+) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(client)
+}
+
 impl Fixture {
     /// Serving on an ephemeral port.
     pub(super) async fn serving(app: impl Application) -> Self {

@@ -7,7 +7,7 @@ use lamplighter_lifecycle::ConnectionEnd;
 use tokio::time::advance;
 
 use super::client::{Client, End};
-use super::fixture::{Fixture, tally};
+use super::fixture::{Fixture, beside_on_a_thread, tally};
 use super::frames::{Frames, GOAWAY, PING, RST_STREAM, SETTINGS, frame, get};
 use super::http2::peer::{PREFACE, app};
 
@@ -77,11 +77,11 @@ fn floods_that_never_pause_do_not_hold_the_drain() {
             let mut write = fixture.connect().await.into_tcp();
             write.set_nonblocking(false).unwrap();
             let mut read = write.try_clone().unwrap();
-            threads.push(std::thread::spawn(move || {
+            threads.push(beside_on_a_thread(move || {
                 let mut sink = [0; 64 * 1024];
                 while let Ok(1..) = read.read(&mut sink) {}
             }));
-            threads.push(std::thread::spawn(move || {
+            threads.push(beside_on_a_thread(move || {
                 let opening = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
                 write.write_all(&opening).unwrap();
                 while write.write_all(&bytes).is_ok() {}

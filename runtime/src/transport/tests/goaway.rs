@@ -59,3 +59,36 @@ async fn every_stop_says_goaway_once_however_often_it_is_repeated() {
     assert_eq!(fixture.closed(1).await.tally, tally(1, 1, 0, 0));
     fixture.ends_clean().await;
 }
+
+#[tokio::test]
+async fn streams_beyond_the_last_one_are_not_begun_and_counted_as_safe_to_retry() {
+    let fixture = Fixture::serving(app()).await;
+    let mut frames = Frames::over(fixture.connect().await).await;
+    frames.send(get(1, "/draining")).await;
+    while fixture.transport.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    frames.send(get(3, "/never")).await;
+    while fixture.transport.in_flight() == 1 {
+        tokio::task::yield_now().await;
+    }
+    fixture.drain();
+    let ping = first_goaway(&mut frames).await;
+    // As h2's own client has it: the answer to PING overtakes streams that were asked for before.
+    let agreed = frame(PING, ACK, 0, &ping.payload);
+    frames
+        .send([agreed, get(5, "/"), get(7, "/")].concat())
+        .await;
+    assert_eq!(frames.until(GOAWAY).await.word(0), 3);
+    frames.send(get(9, "/")).await;
+    // Whoever is answered had been read behind it.
+    frames.send(frame(PING, 0, 0, b"are you?")).await;
+    assert_eq!(frames.until(PING).await.payload, b"are you?");
+    fixture.force();
+    frames.rest().await;
+    let closed = fixture.closed(1).await;
+    let mut counts = tally(2, 1, 1, 0);
+    counts.refused_retryable = 3;
+    assert_eq!(closed.tally, counts);
+    fixture.ends_clean().await;
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use h2::RecvStream;
+use h2::{Reason, RecvStream};
 use hyper_util::rt::TokioIo;
 use lamplighter_lifecycle::ConnectionEnd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,6 +12,9 @@ use tokio::time::advance;
 
 use super::peer::{Peer, text};
 use crate::transport::tests::fixture::{Fixture, beside, soon, tally};
+use crate::transport::tests::frames::{
+    DATA, Frames, HEADERS, PING, RST_STREAM, connect, extended_connect, frame,
+};
 
 /// Answers what it is sent until the peer ends, or for as long as the server lets it.
 fn tunnels() -> Router {
@@ -66,12 +69,49 @@ async fn a_tunnel_that_outlives_the_drain_is_cut_with_its_connection_and_named()
     let (_send, mut receive) = tunnel(&peer).await;
     fixture.drain();
     fixture.force();
-    let broken = soon("its end", receive.data()).await;
-    assert!(matches!(broken, Some(Err(_))), "{broken:?}");
+    let error = soon("its end", receive.data()).await.unwrap().unwrap_err();
+    assert_eq!(
+        (error.is_reset(), error.reason()),
+        (true, Some(Reason::CANCEL))
+    );
     let closed = fixture.closed(1).await;
     assert_eq!(closed.tally, tally(1, 0, 1, 0));
     assert_eq!(&*closed.cut[0].method, "CONNECT");
     drop(receive);
     drop(peer);
+    fixture.ends_clean().await;
+}
+
+#[tokio::test]
+async fn tunnels_that_are_cut_are_reset_with_cancel_and_nothing_else_is() {
+    let fixture = Fixture::serving(tunnels()).await;
+    let mut frames = Frames::over(fixture.connect().await).await;
+    frames.send(connect(1)).await;
+    frames.until(HEADERS).await;
+    frames.send(extended_connect(3, "/chat")).await;
+    frames.until(HEADERS).await;
+    for stream in [1, 3] {
+        frames.send(frame(DATA, 0, stream, b"word")).await;
+        let echo = frames.until(DATA).await;
+        assert_eq!((echo.stream, &*echo.payload), (stream, &b"word"[..]));
+    }
+    // One that has ended by itself.
+    frames.send(connect(5)).await;
+    frames.until(HEADERS).await;
+    frames.send(frame(DATA, 1, 5, b"")).await;
+    frames.answered(5).await;
+    fixture.drain();
+    frames.until(PING).await;
+    fixture.force();
+    let rest = frames.rest().await;
+    let resets: Vec<_> = rest
+        .iter()
+        .filter(|frame| frame.kind == RST_STREAM)
+        .map(|frame| (frame.stream, frame.word(0)))
+        .collect();
+    assert_eq!(resets, [(1, 8), (3, 8)], "{rest:?}");
+    let closed = fixture.closed(1).await;
+    assert_eq!(closed.end, ConnectionEnd::Cut);
+    assert_eq!(closed.tally, tally(3, 1, 2, 0));
     fixture.ends_clean().await;
 }
