@@ -3,6 +3,8 @@
 //! **Invariant:** no test sleeps; what takes time takes virtual time, and what waits for the kernel
 //! does so under a bound.
 
+#[path = "lifecycle/cancelled.rs"]
+mod cancelled;
 #[path = "lifecycle/connections.rs"]
 mod connections;
 #[path = "lifecycle/events.rs"]
@@ -11,6 +13,8 @@ mod events;
 mod hook_order;
 #[path = "lifecycle/hooks.rs"]
 mod hooks;
+#[path = "lifecycle/late.rs"]
+mod late;
 #[path = "lifecycle/signals.rs"]
 mod signals;
 #[path = "lifecycle/start.rs"]

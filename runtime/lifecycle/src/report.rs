@@ -53,8 +53,9 @@ pub struct Report {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Requests, streams and workers that were ended by force. A peer without work that was closed
-    /// at a limit of its own is not among them.
+    /// Requests, streams and workers that the stop ended by force. A peer without work that was closed
+    /// at a limit of its own is not among them, and neither is what a limit of age cut before the stop
+    /// began: the connections' [`tally`](ConnectionsReport::tally) has all of it.
     pub cut: u64,
     /// Of these, how many did not end even so: a handler that blocks its thread, say. Connections
     /// and workers are counted here, not requests.
