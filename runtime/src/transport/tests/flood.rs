@@ -1,15 +1,22 @@
 //! HTTP/2 peers that flood: none of them holds a drain.
 
-use std::io::{Read, Write};
+use std::future::ready;
+use std::io::{self, Read, Write};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use lamplighter_lifecycle::ConnectionEnd;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::cooperative;
 use tokio::time::advance;
 
 use super::client::{Client, End};
 use super::fixture::{Fixture, beside_on_a_thread, tally};
 use super::frames::{Frames, GOAWAY, PING, RST_STREAM, SETTINGS, frame, get};
 use super::http2::peer::{PREFACE, app};
+use crate::os::listener::{Addr, AnyListener, Listener};
+use crate::transport::Newcomers;
 
 /// Sends and reads nothing, until nobody takes it any more.
 async fn floods_deaf(fixture: &Fixture, flood: Vec<u8>) -> Client {
@@ -97,6 +104,91 @@ fn floods_that_never_pause_do_not_hold_the_drain() {
         }
         fixture.ends_clean().await;
     });
+}
+
+/// A peer that always has one more PING, and takes whatever it is sent.
+struct Endless {
+    rest: Vec<u8>,
+}
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // As sockets do, it has a task yield now and then.
+        ready!(pin!(cooperative(ready(()))).poll(cx));
+        if self.rest.is_empty() {
+            self.rest = frame(PING, 0, 0, b"flooding");
+        }
+        let read = self.rest.len().min(buf.remaining());
+        buf.put_slice(&self.rest[..read]);
+        self.rest.drain(..read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+struct OneEndless(Option<Endless>);
+
+impl Listener for OneEndless {
+    type Io = Endless;
+
+    async fn accept(&mut self) -> io::Result<(Endless, Addr)> {
+        match self.0.take() {
+            Some(io) => Ok((io, Addr::Named("endless".to_owned()))),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Ok(Addr::Named("endless".to_owned()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_keeps_the_task_busy_at_every_turn_does_not_keep_time_from_it() {
+    let fixture = Fixture::in_memory(app());
+    let endless = Endless {
+        rest: [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat(),
+    };
+    let listener = AnyListener::new(OneEndless(Some(endless)));
+    fixture.accept(listener, Newcomers::Queue);
+    fixture.opened(1).await;
+    // It is busy from here on.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    fixture.drain();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fixture.transport.open_connections(), 1);
+    advance(Duration::from_secs(1)).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(fixture.transport.open_connections(), 0);
+    assert_eq!(fixture.closed(1).await.end, ConnectionEnd::TimedOut);
+    fixture.ends_clean().await;
 }
 
 #[tokio::test(start_paused = true)]
