@@ -26,6 +26,7 @@ use crate::os::tasks::{TaskName, Tasks};
 
 mod accept;
 mod account;
+mod answer_head;
 mod body;
 mod connection;
 mod conversation;
@@ -42,6 +43,7 @@ mod own_answer;
 mod peer;
 mod room;
 mod scope;
+mod seen;
 mod service;
 mod shutdown_signal;
 mod sniff;

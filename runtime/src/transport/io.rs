@@ -13,7 +13,6 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes};
@@ -22,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::account::{Account, Token};
 use super::flag;
 use super::frames::Frames;
+use super::seen::Seen;
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
 
@@ -61,81 +61,6 @@ impl Place {
     pub(super) const fn is_parked(&self) -> bool {
         matches!(self, Self::Parked(_))
     }
-}
-
-/// What the wrapper sees, for the connection's task. One task writes and reads it.
-#[derive(Default)]
-pub(super) struct Seen {
-    /// Bytes of a head came, and no request began with them yet.
-    head: AtomicBool,
-    /// The last four bytes that came.
-    tail: AtomicU32,
-    /// A write is waiting for the peer.
-    write_blocked: AtomicBool,
-    /// The request before had a body, so what comes may belong to it.
-    unclear: AtomicBool,
-    /// How many bytes came since the head began, itself included.
-    since_head: AtomicU64,
-}
-
-impl Seen {
-    pub(super) fn head(&self) -> bool {
-        self.head.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_write_blocked(&self) -> bool {
-        self.write_blocked.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn since_head(&self) -> u64 {
-        self.since_head.load(Ordering::Relaxed)
-    }
-
-    /// Whatever comes next is the first of a head again.
-    pub(super) fn head_begins(&self) {
-        self.since_head.store(0, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_unclear(&self) -> bool {
-        self.unclear.load(Ordering::Relaxed)
-    }
-
-    /// A request has begun: its head is complete. What is left over begins the next one.
-    #[inline]
-    pub(super) fn request_begins(&self, has_body: bool) {
-        let left_over = !has_body && !ends_head(self.tail.load(Ordering::Relaxed));
-        self.head.store(left_over, Ordering::Relaxed);
-        self.unclear.store(has_body, Ordering::Relaxed);
-    }
-
-    /// Bytes came; between requests they begin a head, within one they are its body.
-    #[inline]
-    fn read(&self, bytes: &[u8], between: bool) {
-        let tail = match bytes {
-            [.., a, b, c, d] => u32::from_be_bytes([*a, *b, *c, *d]),
-            few => few
-                .iter()
-                .fold(self.tail.load(Ordering::Relaxed), |tail, byte| {
-                    (tail << 8) | u32::from(*byte)
-                }),
-        };
-        self.tail.store(tail, Ordering::Relaxed);
-        if between {
-            let before = if self.head.load(Ordering::Relaxed) {
-                self.since_head.load(Ordering::Relaxed)
-            } else {
-                0
-            };
-            let since_head = before.saturating_add(bytes.len() as u64);
-            self.since_head.store(since_head, Ordering::Relaxed);
-            self.head.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Whether bytes that end so end a head: an empty line, with either kind of line break.
-const fn ends_head(tail: u32) -> bool {
-    tail == u32::from_be_bytes(*b"\r\n\r\n") || tail & 0xffff == u32::from_be_bytes(*b"\0\0\n\n")
 }
 
 /// Which way bytes go.
@@ -320,9 +245,7 @@ impl AsyncWrite for ConnectionIo {
         if let Poll::Ready(Ok(written)) = polled {
             this.wrote(&[io::IoSlice::new(buf)], written);
         }
-        this.seen
-            .write_blocked
-            .store(polled.is_pending(), Ordering::Relaxed);
+        this.seen.write(polled.is_pending());
         polled
     }
 
@@ -338,9 +261,7 @@ impl AsyncWrite for ConnectionIo {
         if let Poll::Ready(Ok(written)) = polled {
             this.wrote(bufs, written);
         }
-        this.seen
-            .write_blocked
-            .store(polled.is_pending(), Ordering::Relaxed);
+        this.seen.write(polled.is_pending());
         polled
     }
 

@@ -11,20 +11,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{CONNECTION, HeaderValue, UPGRADE};
-use http::{Method, Request, Response, StatusCode};
+use http::header::UPGRADE;
+use http::{Method, Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::account::Account;
+use super::answer_head::{announce, prepare, tunnel_of};
 use super::body::{AnswerBody, Held, Hold, cancelled, refused};
 use super::conversation::{Conversation, Http1, Http2, Streams};
 use super::flag;
 use super::in_flight::Exchange;
-use super::io::{ConnectionIo, Seen};
+use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
+use super::seen::Seen;
 use super::tunnel;
 use crate::os::log;
 
@@ -356,54 +358,5 @@ where
             StepProj::Refused { .. } | StepProj::Beyond => return Poll::Pending,
         };
         step.set(Step::Calling { future });
-    }
-}
-
-/// Takes note of what the answer's head means for its connection; returns whether it is one that
-/// never has a body.
-fn prepare(hold: &Hold, status: StatusCode) -> bool {
-    let exchange = hold.exchange();
-    if hold.is_http1() {
-        let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
-            || (exchange.is_connect() && status.is_success());
-        if upgrades {
-            exchange.account().raise(flag::UPGRADING);
-        }
-        // hyper knows which HTTP/1 answers have no body, and wants its length all the same.
-        false
-    } else {
-        // hyper would send a body after an answer to HEAD.
-        exchange.is_head() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
-    }
-}
-
-/// The exchange of an HTTP/2 request whose answer hands its stream to the application.
-fn tunnel_of(hold: &Hold, status: StatusCode) -> Option<Arc<Exchange>> {
-    match hold {
-        Hold::Shared(exchange) if exchange.is_connect() && status.is_success() => {
-            Some(Arc::clone(exchange))
-        }
-        Hold::Shared(_) | Hold::Sole(_) => None,
-    }
-}
-
-/// Announces the close on HTTP/1 answers, where it has been asked for.
-#[inline]
-fn announce<B>(answer: &mut Response<AnswerBody<B>>)
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    let Some(account) = answer.body().http1_account() else {
-        return;
-    };
-    if account.has(flag::CLOSING)
-        && !account.has(flag::UPGRADING)
-        && !answer.status().is_informational()
-    {
-        account.raise(flag::ANNOUNCED);
-        answer
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }

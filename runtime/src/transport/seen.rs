@@ -1,0 +1,86 @@
+//! What a connection's bytes show to its task: heads that have begun, writes that wait (floor 2).
+//!
+//! **Invariant:** one task writes and reads it; nothing is ordered by it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// What the wrapper sees, for the connection's task. One task writes and reads it.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Bytes of a head came, and no request began with them yet.
+    head: AtomicBool,
+    /// The last four bytes that came.
+    tail: AtomicU32,
+    /// A write is waiting for the peer.
+    write_blocked: AtomicBool,
+    /// The request before had a body, so what comes may belong to it.
+    unclear: AtomicBool,
+    /// How many bytes came since the head began, itself included.
+    since_head: AtomicU64,
+}
+
+impl Seen {
+    pub(super) fn head(&self) -> bool {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_write_blocked(&self) -> bool {
+        self.write_blocked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn since_head(&self) -> u64 {
+        self.since_head.load(Ordering::Relaxed)
+    }
+
+    /// Whatever comes next is the first of a head again.
+    pub(super) fn head_begins(&self) {
+        self.since_head.store(0, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_unclear(&self) -> bool {
+        self.unclear.load(Ordering::Relaxed)
+    }
+
+    /// A request has begun: its head is complete. What is left over begins the next one.
+    #[inline]
+    pub(super) fn request_begins(&self, has_body: bool) {
+        let left_over = !has_body && !ends_head(self.tail.load(Ordering::Relaxed));
+        self.head.store(left_over, Ordering::Relaxed);
+        self.unclear.store(has_body, Ordering::Relaxed);
+    }
+
+    /// A write was taken, or waits for the peer.
+    #[inline]
+    pub(super) fn write(&self, blocked: bool) {
+        self.write_blocked.store(blocked, Ordering::Relaxed);
+    }
+
+    /// Bytes came; between requests they begin a head, within one they are its body.
+    #[inline]
+    pub(super) fn read(&self, bytes: &[u8], between: bool) {
+        let tail = match bytes {
+            [.., a, b, c, d] => u32::from_be_bytes([*a, *b, *c, *d]),
+            few => few
+                .iter()
+                .fold(self.tail.load(Ordering::Relaxed), |tail, byte| {
+                    (tail << 8) | u32::from(*byte)
+                }),
+        };
+        self.tail.store(tail, Ordering::Relaxed);
+        if between {
+            let before = if self.head.load(Ordering::Relaxed) {
+                self.since_head.load(Ordering::Relaxed)
+            } else {
+                0
+            };
+            let since_head = before.saturating_add(bytes.len() as u64);
+            self.since_head.store(since_head, Ordering::Relaxed);
+            self.head.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether bytes that end so end a head: an empty line, with either kind of line break.
+const fn ends_head(tail: u32) -> bool {
+    tail == u32::from_be_bytes(*b"\r\n\r\n") || tail & 0xffff == u32::from_be_bytes(*b"\0\0\n\n")
+}
