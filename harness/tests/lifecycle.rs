@@ -15,6 +15,8 @@ mod hook_order;
 mod hooks;
 #[path = "lifecycle/late.rs"]
 mod late;
+#[path = "lifecycle/linger.rs"]
+mod linger;
 #[path = "lifecycle/signals.rs"]
 mod signals;
 #[path = "lifecycle/start.rs"]

@@ -9,6 +9,7 @@ pub(crate) mod clock;
 pub(crate) mod listener;
 pub(crate) mod log;
 pub(crate) mod process;
+pub(crate) mod send_queue;
 pub(crate) mod signal;
 pub(crate) mod tasks;
 pub(crate) mod watchdog;

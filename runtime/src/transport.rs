@@ -3,11 +3,11 @@
 //! The server above hands in what it is told by ([`Sink`]) and says how far a stop has come
 //! ([`Transport::direct`]); what each connection does about that, its own machine decides
 //! (`lamplighter_lifecycle::connection`). Per connection two inputs go up, opened and closed, and a
-//! third where a force close finds work; per request none.
+//! third where a force close finds work, and two around the time that one lingers; per request none.
 //!
 //! **Invariant:** nothing that is shared between connections is written per request.
-//! **Invariant:** every connection that was opened is reported closed, exactly once, after its
-//! socket is closed and its last request settled.
+//! **Invariant:** every connection that was opened is reported closed, exactly once, after its last
+//! request is settled and its socket closed, or its side of it ended while it lingers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +36,7 @@ mod health;
 mod in_flight;
 mod io;
 mod limits;
+mod linger;
 mod orders;
 #[cfg(feature = "axum")]
 mod outside;
@@ -70,6 +71,7 @@ pub use shutdown_signal::{ShutdownController, ShutdownSignal};
 use accept::Listeners;
 use account::{Account, lock};
 use connection::Connected;
+use linger::Lingering;
 use orders::Orders;
 use room::{Room, Seat};
 
@@ -127,6 +129,7 @@ struct Inner {
     /// Whether shared listeners are accepted from.
     serving: watch::Sender<bool>,
     room: Room,
+    lingering: Lingering,
 }
 
 struct Entry {
@@ -167,6 +170,7 @@ impl Transport {
                 listeners: Mutex::default(),
                 close: watch::channel(None).0,
                 serving: watch::channel(false).0,
+                lingering: Lingering::default(),
             }),
         }
     }
@@ -227,6 +231,11 @@ impl Transport {
         }
     }
 
+    /// Closes every connection that lingers; none lingers from here on.
+    pub(crate) fn end_linger(&self) {
+        self.inner.lingering.end();
+    }
+
     /// Aborts the tasks of all connections; their sockets are closed as the tasks are dropped,
     /// those that the application has taken over among them.
     pub(crate) fn abort(&self) {
@@ -238,6 +247,11 @@ impl Transport {
             task.abort();
         }
     }
+}
+
+/// The name of a connection's task.
+pub(crate) const fn connection_task(id: ConnectionId) -> TaskName {
+    TaskName::numbered("connection", id.number())
 }
 
 impl fmt::Debug for Transport {
@@ -274,9 +288,7 @@ impl Inner {
         });
         let orders: Vec<Order> = asked.orders().collect();
         let connected = Connected::new(self, socket, peer, token, heard, asked, &orders);
-        let task = self
-            .tasks
-            .spawn(TaskName::numbered("connection", id.number()), connected);
+        let task = self.tasks.spawn(connection_task(id), connected);
         if let Some(entry) = lock(&self.connections).get_mut(&id) {
             entry.task = Some(task.abort_handle());
         }

@@ -16,6 +16,7 @@ use core::time::Duration;
 use crate::{ConnectionEnd, ConnectionId, Instant, Protocol};
 
 mod due;
+mod linger;
 mod place;
 mod retirement;
 mod seam;
@@ -24,6 +25,7 @@ mod times;
 #[cfg(test)]
 mod tests;
 
+pub use linger::{Awaited, Linger};
 pub use retirement::Retirement;
 pub use seam::{Activity, Effect, Input, Order};
 pub use times::Times;
@@ -159,6 +161,14 @@ impl Connection {
     #[must_use]
     pub const fn is_retired(&self) -> bool {
         self.retired_at.is_some()
+    }
+
+    /// Whether it has had nothing to say for so long that what it said last has had all the time
+    /// that lingering would give it. Only a stop knows.
+    #[must_use]
+    pub fn is_long_quiet(&self) -> bool {
+        self.told_at
+            .is_some_and(|told_at| self.now.since(told_at.max(self.idle_since)) >= Linger::LONGEST)
     }
 
     /// How it ended; `None` while it lives.

@@ -3,7 +3,9 @@
 //! **Invariant:** an effect is an order, never a question; the answer comes back as an input.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
+use crate::connections::ConnectionId;
 use crate::failure::Failure;
 use crate::hooks::HookId;
 use crate::input::WorkerId;
@@ -46,12 +48,32 @@ pub enum Effect {
     },
     /// Abort this hook's task, if it is one that can be aborted. Answered by `HookEnded`.
     AbortHook(HookId),
+    /// Close every connection that lingers, and let none linger from here on. Each is answered by
+    /// `LingerEnded`.
+    EndLinger,
     /// Drop what never ran, join own tasks, close own sockets. Answered by `Disposed`.
-    Dispose,
+    Dispose {
+        /// What is not waited for: it did not end when it was told to, and is named for it.
+        leave: Vec<Stuck>,
+    },
+    /// The time to dispose is over: say what is left. Answered by `Undisposed`, or by `Disposed`.
+    NameUndisposed,
     /// The report is complete from here on: log it.
     Seal,
     /// The last effect: wake everybody who waits for the end.
     Finish,
+}
+
+/// Something that was told to end, and did not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Stuck {
+    /// A connection.
+    Connection(ConnectionId),
+    /// A worker.
+    Worker(WorkerId),
+    /// A hook that was settled by force.
+    Hook(HookId),
 }
 
 /// An occurrence that callbacks are told of.

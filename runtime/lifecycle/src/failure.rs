@@ -43,8 +43,12 @@ pub enum Failure {
         /// How it was settled.
         outcome: HookOutcome,
     },
-    /// Own tasks or sockets were not gone within their share of the margin.
-    NotDisposed,
+    /// Own tasks or sockets were not gone within their share of the margin, and are not named as
+    /// stuck anywhere else.
+    NotDisposed {
+        /// The names of the tasks that were left.
+        left: Arc<[Arc<str>]>,
+    },
 }
 
 impl fmt::Display for Failure {
@@ -57,7 +61,13 @@ impl fmt::Display for Failure {
             Self::Listener { listener, error } => write!(f, "listener {listener} failed: {error}"),
             Self::Worker { worker, message } => write!(f, "worker {worker} failed: {message}"),
             Self::Hook { hook, outcome } => write!(f, "hook {hook} {outcome}"),
-            Self::NotDisposed => f.write_str("own tasks were not gone in time"),
+            Self::NotDisposed { left } => {
+                f.write_str("own tasks were not gone in time")?;
+                for (index, name) in left.iter().enumerate() {
+                    write!(f, "{} {name}", if index == 0 { ':' } else { ',' })?;
+                }
+                Ok(())
+            }
         }
     }
 }

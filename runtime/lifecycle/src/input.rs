@@ -78,7 +78,7 @@ pub enum Input {
         /// What is in flight on it.
         work: Vec<Work>,
     },
-    /// A connection is gone, its socket closed.
+    /// A connection is over: its socket is closed, or its own side has ended and it lingers.
     ConnectionClosed {
         /// Its number.
         connection: ConnectionId,
@@ -90,6 +90,17 @@ pub enum Input {
         tally: Tally,
         /// What was in flight and cut.
         cut: Vec<Work>,
+    },
+    /// A connection has ended its side and is about to be reported closed, and its socket stays
+    /// open until the peer has what was sent.
+    LingerBegan {
+        /// Its number.
+        connection: ConnectionId,
+    },
+    /// A connection that lingered has closed its socket.
+    LingerEnded {
+        /// Its number.
+        connection: ConnectionId,
     },
     /// A worker is gone.
     WorkerEnded {
@@ -107,6 +118,8 @@ pub enum Input {
     },
     /// Nothing of the server is left but its report.
     Disposed,
+    /// The names of what is left when the time to dispose is over; empty if nothing is.
+    Undisposed(Arc<[Arc<str>]>),
 }
 
 /// A worker of one server, numbered in order of registration from 0.

@@ -3,7 +3,7 @@
 //! **Invariant:** a connection is opened once and ended once; what was accepted equals the sum of
 //! the ways to end plus what is open. **Invariant:** whatever its inputs claim, at the end of a
 //! connection `begun = answered + cut + aborted`. **Invariant:** nothing grows with the number of
-//! ended connections.
+//! ended connections, but for those that are stuck at the end.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -56,6 +56,7 @@ pub(crate) struct Ledger {
     cut: Vec<CutWork>,
     cut_unnamed: u64,
     turned_away: u64,
+    stuck: Vec<ConnectionId>,
 }
 
 impl Ledger {
@@ -108,6 +109,7 @@ impl Ledger {
     /// Ends every open connection as stuck, with what is known of it; gives back the ends.
     pub(crate) fn close_stuck(&mut self, now: Instant) -> Vec<(ConnectionId, Protocol, Tally)> {
         let open = core::mem::take(&mut self.open);
+        self.stuck.extend(open.keys());
         open.into_iter()
             .map(|(connection, open)| {
                 let forced = open.forced.unwrap_or(Forced {
@@ -173,6 +175,11 @@ impl Ledger {
             self.cut.truncate(NAMED_CUT);
             self.cut_unnamed = self.cut_unnamed.saturating_add(1);
         }
+    }
+
+    /// The connections that were ended as stuck.
+    pub(crate) fn stuck(&self) -> &[ConnectionId] {
+        &self.stuck
     }
 
     /// How many connections are open.

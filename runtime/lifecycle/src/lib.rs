@@ -24,7 +24,7 @@ mod timeline;
 
 pub use cause::{Cause, Signal};
 pub use connections::{ConnectionEnd, ConnectionId, ListenerId, Protocol, Tally, Work};
-pub use effect::{Announcement, Directive, Effect, Readiness};
+pub use effect::{Announcement, Directive, Effect, Readiness, Stuck};
 pub use error::HookError;
 pub use event::{Event, SignalTaken, WorkerOutcome};
 pub use failure::Failure;

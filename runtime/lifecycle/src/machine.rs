@@ -5,6 +5,7 @@
 //! **Invariant:** in every stopping phase a timer is armed, unless the plan waits without end.
 
 mod cleanup;
+mod linger;
 mod report;
 mod start;
 mod state;
@@ -17,6 +18,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use self::linger::Lingering;
 use self::state::{HookRecord, Listeners, Manner, Signals, Start, Stop, Wait, Worker, WorkerState};
 use self::timers::{Timer, Timers};
 use crate::effect::{Announcement, Effect, Readiness};
@@ -66,6 +68,7 @@ pub struct Machine {
     schedule: Option<Schedule>,
     running: BTreeSet<HookId>,
     joining: BTreeSet<HookId>,
+    lingering: Lingering,
     /// A stop that was asked for before the start.
     pending: Option<Cause>,
     stop: Option<Stop>,
@@ -73,6 +76,8 @@ pub struct Machine {
     failures: Vec<Failure>,
     /// How many failures the callbacks have been told of.
     announced: usize,
+    /// The driver was asked what keeps Disposing.
+    asking: bool,
     sealing: bool,
     stalled: Duration,
     outcome: Outcome,
@@ -124,11 +129,13 @@ impl Machine {
             schedule: None,
             running: BTreeSet::new(),
             joining: BTreeSet::new(),
+            lingering: Lingering::default(),
             pending: None,
             stop: None,
             signals: Signals::default(),
             failures: Vec::new(),
             announced: 0,
+            asking: false,
             sealing: false,
             stalled: Duration::ZERO,
             outcome: Outcome::default(),
@@ -313,9 +320,9 @@ impl Machine {
     /// A `now` before an earlier one counts as that earlier one.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.pass(now);
-        // Callbacks run before anything else: what came due while they ran comes after their
-        // answer.
-        if !matches!(input, Input::Announced { .. }) {
+        // Callbacks run before anything else, and what is left is asked for on the spot: what came
+        // due meanwhile comes after the answer.
+        if !matches!(input, Input::Announced { .. } | Input::Undisposed(_)) {
             let now = self.now;
             self.fire_all(self.timers.due(|at| at < now));
         }
@@ -356,9 +363,12 @@ impl Machine {
                 tally,
                 cut,
             } => self.on_closed(connection, protocol, end, tally, cut),
+            Input::LingerBegan { connection } => self.on_linger_began(connection),
+            Input::LingerEnded { connection } => self.on_linger_ended(connection),
             Input::WorkerEnded { worker, end } => self.on_worker_ended(worker, end),
             Input::HookEnded { hook, end } => self.on_hook_ended(hook, end),
             Input::Disposed => self.on_disposed(),
+            Input::Undisposed(left) => self.on_undisposed(left),
         }
     }
 
@@ -410,6 +420,7 @@ impl Machine {
             Timer::Hook(hook) => self.hook_timed_out(hook),
             Timer::Hooks => self.hooks_timed_out(),
             Timer::Join(hook) => self.join_timed_out(hook),
+            Timer::Linger => self.linger_timed_out(),
             Timer::Dispose => self.dispose_timed_out(),
         }
     }

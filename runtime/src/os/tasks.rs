@@ -93,12 +93,12 @@ impl Tasks {
         drop(self.runtime.spawn(std::future::ready(())));
     }
 
-    /// How many tasks live. Takes no lock.
+    /// How many tasks live and are not left. Takes no lock.
     pub(crate) fn count(&self) -> usize {
         self.tasks.count()
     }
 
-    /// The names of the tasks that live, sorted.
+    /// The names of the tasks that live and are not left, sorted.
     pub(crate) fn live(&self) -> Vec<TaskName> {
         self.tasks.names()
     }
@@ -108,7 +108,12 @@ impl Tasks {
         self.threads.names()
     }
 
-    /// Resolves when no task lives. Threads are not waited for: nobody can end them.
+    /// Waits no more for the tasks of this name that live now, and names them no more.
+    pub(crate) fn leave(&self, name: &TaskName) {
+        self.tasks.leave(name);
+    }
+
+    /// Resolves when no task lives that is not left. Threads are not waited for: nobody can end them.
     ///
     /// # Cancel safety
     ///

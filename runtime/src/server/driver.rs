@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lamplighter_lifecycle::{
-    Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, WorkerEnd, WorkerId,
+    Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd, WorkerId,
 };
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -22,8 +22,10 @@ use super::signals::Signals;
 use super::start::Start;
 use super::worker::worker_end;
 use crate::os::log;
-use crate::os::tasks::{TaskEnd, Tasks};
-use crate::transport::{BoxError, Queue, ServerScope, Sink, Transport, scope, scope_sync};
+use crate::os::tasks::{TaskEnd, TaskName, Tasks};
+use crate::transport::{
+    BoxError, Queue, ServerScope, Sink, Transport, connection_task, scope, scope_sync,
+};
 
 /// What the driver works with. It lives from the start to the end of one life.
 pub(crate) struct Driver {
@@ -133,7 +135,9 @@ impl Driver {
             Effect::AbortConnections => self.transport.abort(),
             Effect::RunHook { hook, deadline } => self.run_hook(hook, deadline),
             Effect::AbortHook(hook) => self.abort_hook(hook),
-            Effect::Dispose => self.dispose(),
+            Effect::EndLinger => self.transport.end_linger(),
+            Effect::Dispose { leave } => self.dispose(&leave),
+            Effect::NameUndisposed => self.name_undisposed(),
             Effect::Seal => self.seal(),
             Effect::Finish => {
                 self.finish();
@@ -211,8 +215,7 @@ impl Driver {
             life.input(Input::WorkerEnded { worker, end });
             return;
         };
-        let name = life.ask(|machine| machine.worker_name(worker).cloned());
-        let name = format!("worker {}", name.as_deref().unwrap_or_default());
+        let name = self.worker_task(worker);
         let signal = life.signal.clone();
         // Made inside the task, so that a panic of the closure itself is the worker's own.
         let future = scope(self.scope(), async move { run(signal).await });
@@ -236,9 +239,9 @@ impl Driver {
             life.input(Input::HookEnded { hook, end });
             return;
         };
-        let name = life.ask(|machine| machine.hooks().label(hook));
-        log::debug!(target: "lamplighter::lifecycle", hook = %name, "hook begins");
-        let name = format!("hook {name}");
+        let label = life.ask(|machine| machine.hooks().label(hook));
+        log::debug!(target: "lamplighter::lifecycle", hook = %label, "hook begins");
+        let name = self.hook_task(hook);
         let (abandoned, is_abandoned) = watch::channel(false);
         let context = HookContext {
             deadline,
@@ -298,9 +301,14 @@ impl Driver {
         }
     }
 
-    /// Waits beside the driver until nothing of the user's work is left.
-    fn dispose(&self) {
+    /// Waits beside the driver until nothing of the user's work is left but `leave`.
+    fn dispose(&self, leave: &[Stuck]) {
         let life = Arc::clone(&self.life);
+        for stuck in leave {
+            if let Some(name) = self.task_name(*stuck) {
+                self.tasks.leave(&name);
+            }
+        }
         if self.tasks.count() == 0 {
             life.input(Input::Disposed);
             return;
@@ -310,6 +318,33 @@ impl Driver {
             tasks.ended().await;
             life.input(Input::Disposed);
         });
+    }
+
+    /// The task of what did not end.
+    fn task_name(&self, stuck: Stuck) -> Option<TaskName> {
+        match stuck {
+            Stuck::Connection(connection) => Some(connection_task(connection)),
+            Stuck::Worker(worker) => Some(self.worker_task(worker).into()),
+            Stuck::Hook(hook) => Some(self.hook_task(hook).into()),
+            _ => None,
+        }
+    }
+
+    fn worker_task(&self, worker: WorkerId) -> String {
+        let life = &self.life;
+        let name = life.ask(|machine| machine.worker_name(worker).cloned());
+        format!("worker {}", name.as_deref().unwrap_or_default())
+    }
+
+    fn hook_task(&self, hook: HookId) -> String {
+        let name = self.life.ask(|machine| machine.hooks().label(hook));
+        format!("hook {name}")
+    }
+
+    fn name_undisposed(&self) {
+        let left = self.tasks.live();
+        let left = left.iter().map(|name| name.to_string().into()).collect();
+        self.life.input(Input::Undisposed(left));
     }
 
     fn seal(&self) {

@@ -20,15 +20,26 @@ use crate::os::tasks::TaskName;
 /// What becomes of connections that wait in a listener's queue when it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Queue {
-    /// They are accepted, until none is left or 20 ms have passed.
+    /// They are accepted: all that are there, and who still comes, for 20 ms at most.
     Drain,
     /// They are left: to another holder of the socket, or to nobody.
     Leave,
 }
 
-/// How long accepting what is queued may take at a stop. It ends when the queue is dry; a storm of
-/// new connections must not keep it going.
+/// How long accepting may go on at a stop after what was queued at its beginning. It ends when the
+/// queue is dry; a storm of new connections must not keep it going.
 const DRY_LIMIT: Duration = Duration::from_millis(20);
+
+/// As many as a queue has at most, unless its system was told otherwise: the `somaxconn` of Linux
+/// since 5.4 (listen(2)). So many are taken however long it takes: on a machine that stalls they
+/// have waited long enough, and whoever was there when the close began is among them.
+const QUEUE: usize = 4096;
+
+/// How many are taken at most, however little time passes: some queues full of newcomers.
+const STORM: usize = 4 * QUEUE;
+
+/// How many are taken before other tasks get their turn, those of the connections among them.
+const TURN: usize = 64;
 
 /// The accept loops of one transport.
 #[derive(Debug, Default)]
@@ -152,7 +163,7 @@ async fn accept(mut open: Open, accepting: Accepting, mut closing: watch::Receiv
         if newcomers == Newcomers::Refuse {
             refuse_new(&inner, &mut listener).await;
         }
-        accept_queued(&inner, &mut spare, &mut listener);
+        accept_queued(&inner, &mut spare, &mut listener).await;
     }
     // Closed before it is reported.
     drop(listener);
@@ -283,9 +294,17 @@ fn turn_away(inner: &Inner, spare: &mut Spare, listener: &mut AnyListener) -> bo
     turned
 }
 
-fn accept_queued(inner: &Arc<Inner>, spare: &mut Spare, listener: &mut AnyListener) {
+/// Takes what is queued until nothing is, or until only newcomers can be left and have had their
+/// time.
+async fn accept_queued(inner: &Arc<Inner>, spare: &mut Spare, listener: &mut AnyListener) {
     let until = inner.sink.now() + DRY_LIMIT;
-    while inner.sink.now() < until {
+    for taken in 0..STORM {
+        if taken >= QUEUE && inner.sink.now() >= until {
+            break;
+        }
+        if taken % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
+        }
         let goes_on = match listener.accept_queued() {
             Ok(Some((socket, peer))) => {
                 inner.open(socket, peer, Seat::extra());

@@ -22,6 +22,7 @@ use super::account::{Account, Token};
 use super::conversation::{Conversation, Streams};
 use super::flag;
 use super::io::ConnectionIo;
+use super::linger::Lingerer;
 use super::orders::Asked;
 use super::peer::Peer;
 use super::scope::{Entered, ServerScope};
@@ -32,10 +33,12 @@ use super::turn::{Turn, TurnHolder};
 use crate::os::clock::Timer;
 use crate::os::listener::{Addr, Io};
 use crate::os::log;
-use crate::os::tasks::let_go;
 
+mod leave;
 mod obey;
 mod observe;
+
+use leave::Leave;
 
 /// The future of one connection, from accept to its closed socket.
 pub(super) struct Connected {
@@ -55,10 +58,14 @@ pub(super) struct Connected {
     obeyed: Asked,
     heard: u64,
     look: Look,
+    /// More was sent than was read.
+    unread: bool,
     /// Set while it is polled, and for ever if that panics.
     in_poll: bool,
-    // Dropped last: the end is reported when all of the above is gone.
-    _token: Token,
+    /// What is left when it is over.
+    lingerer: Option<Lingerer>,
+    // Dropped last: the end is reported when all of the above is gone, or lingers.
+    token: Option<Token>,
 }
 
 enum Stage {
@@ -73,15 +80,6 @@ enum Look {
     NotYet,
     Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
     Done,
-}
-
-/// How a socket is left.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Leave {
-    /// What was sent still arrives.
-    Close,
-    /// The peer sees that something is missing.
-    Reset,
 }
 
 impl Connected {
@@ -120,12 +118,28 @@ impl Connected {
             obeyed: asked,
             heard,
             look: Look::NotYet,
+            unread: false,
             in_poll: false,
-            _token: token,
+            lingerer: None,
+            token: Some(token),
         }
     }
 
     fn run(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !matches!(self.stage, Stage::Over) {
+            ready!(self.live(cx));
+        }
+        let lingers = self.lingerer.as_mut().map(|lingerer| lingerer.poll(cx));
+        if lingers.is_some_and(|lingers| lingers.is_pending()) {
+            // It is over, for all but its socket.
+            drop(self.token.take());
+            return Poll::Pending;
+        }
+        drop(self.lingerer.take());
+        Poll::Ready(())
+    }
+
+    fn live(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.remember(cx.waker());
         loop {
             let news = self.inner.orders.changes() != self.heard;
@@ -230,6 +244,7 @@ impl Connected {
                         && conversation.as_mut().has_left_over();
                     if late {
                         self.account.late();
+                        self.unread = true;
                     }
                     return self.ended(&ended);
                 }
@@ -318,37 +333,6 @@ impl Connected {
             Leave::Close
         };
         self.over(end, leave)
-    }
-
-    /// Ends the connection: everything of it that this task has is gone afterwards.
-    fn over(&mut self, end: ConnectionEnd, leave: Leave) -> Poll<()> {
-        if end == ConnectionEnd::Cut {
-            self.account.raise(flag::FORCED);
-        }
-        self.machine
-            .handle(self.inner.sink.now(), Input::Ended(end));
-        self.account.ends(end);
-        // hyper drops the wrapper, which returns the socket.
-        let socket = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Sniffing(sniff) => Some((sniff.into_socket(), None)),
-            Stage::Speaking(conversation) => {
-                // What the application left in it may panic, and the socket is still to be ended.
-                let_go(conversation);
-                self.account.socket().take()
-            }
-            Stage::Upgraded | Stage::Over => self.account.socket().take(),
-        };
-        if let Some((socket, token)) = socket {
-            if leave == Leave::Reset {
-                // If that fails the peer gets an ordinary end, later than it should.
-                if let Err(error) = socket.abort() {
-                    log::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
-                }
-            }
-            drop(socket);
-            drop(token);
-        }
-        Poll::Ready(())
     }
 
     fn scope_of_streams(&self) -> ServerScope {

@@ -12,6 +12,7 @@ mod goaway;
 mod http1;
 mod http2;
 mod late;
+mod linger;
 mod listeners;
 mod panics;
 mod retirement;

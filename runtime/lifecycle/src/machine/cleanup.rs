@@ -3,11 +3,13 @@
 //! **Invariant:** a hook starts at most once, after everything that it names in `after` is
 //! settled, and is settled exactly once before the last event.
 
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Machine, Manner, Stop, Timer, Wait};
-use crate::effect::{Announcement, Effect, Readiness};
-use crate::event::Event;
+use super::{Machine, Manner, Stop, Timer, Wait, WorkerState};
+use crate::effect::{Announcement, Effect, Readiness, Stuck};
+use crate::event::{Event, WorkerOutcome};
 use crate::failure::Failure;
 use crate::hooks::{HookId, HookKind, Schedule};
 use crate::input::HookEnd;
@@ -22,6 +24,7 @@ impl Machine {
         if self.is_abandoned() {
             self.abandon_hooks();
         } else {
+            self.bound_linger();
             self.start_hooks();
         }
     }
@@ -107,11 +110,12 @@ impl Machine {
         }
         self.settle_unstarted(&HookOutcome::Abandoned);
         self.joining.clear();
+        self.end_linger();
         self.check_hooks();
     }
 
     fn settle_unstarted(&mut self, outcome: &HookOutcome) {
-        let unstarted: alloc::vec::Vec<HookId> = self
+        let unstarted: Vec<HookId> = self
             .graph
             .ids()
             .filter(|hook| {
@@ -173,23 +177,41 @@ impl Machine {
         self.check_hooks();
     }
 
-    fn check_hooks(&mut self) {
+    pub(super) fn check_hooks(&mut self) {
         let settled = self.schedule.as_ref().is_none_or(Schedule::is_done);
-        if self.phase == Phase::RunningHooks && settled && self.joining.is_empty() {
+        let waited_for = !self.joining.is_empty() || !self.lingering.is_empty();
+        if self.phase == Phase::RunningHooks && settled && !waited_for {
             self.leave_running_hooks();
         }
     }
 
     fn leave_running_hooks(&mut self) {
+        self.end_linger();
         self.timers.clear();
         self.step(Step::HooksOver);
-        self.effects.push_back(Effect::Dispose);
+        let leave = self.given_up();
+        self.effects.push_back(Effect::Dispose { leave });
         let share = if self.is_abandoned() {
             Duration::ZERO
         } else {
             self.budget.dispose_share()
         };
         self.timers.arm(Timer::Dispose, self.now + share);
+    }
+
+    /// What did not end when it was told to, and is named for it.
+    fn given_up(&self) -> Vec<Stuck> {
+        let connections = self.ledger.stuck().iter().copied().map(Stuck::Connection);
+        let stuck = WorkerState::Ended(WorkerOutcome::Stuck);
+        let workers = self.workers.iter();
+        let workers = workers
+            .filter(|(_, worker)| worker.state == stuck)
+            .map(|(id, _)| Stuck::Worker(*id));
+        let hooks = self.graph.ids().zip(&self.hooks);
+        let hooks = hooks
+            .filter(|(_, record)| record.still_running)
+            .map(|(id, _)| Stuck::Hook(id));
+        connections.chain(workers).chain(hooks).collect()
     }
 
     pub(super) fn on_disposed(&mut self) {
@@ -204,10 +226,32 @@ impl Machine {
             return;
         }
         // A plan without time for it does not want to wait: nothing was given up then.
-        if !self.is_abandoned() && !self.budget.dispose_share().is_zero() {
-            self.outcome.abandoned = true;
-            self.failures.push(Failure::NotDisposed);
+        if self.is_abandoned() || self.budget.dispose_share().is_zero() {
+            self.seal();
+        } else if self.asking {
+            // The driver does not even say what it waits for.
+            self.not_disposed(Arc::from([]));
+        } else {
+            self.asking = true;
+            self.timers.arm(Timer::Dispose, self.now);
+            self.effects.push_back(Effect::NameUndisposed);
         }
+    }
+
+    pub(super) fn on_undisposed(&mut self, left: Arc<[Arc<str>]>) {
+        if self.phase != Phase::Disposing || !self.asking || self.sealing {
+            return;
+        }
+        if left.is_empty() {
+            self.seal(); // Gone in this very instant.
+        } else {
+            self.not_disposed(left);
+        }
+    }
+
+    fn not_disposed(&mut self, left: Arc<[Arc<str>]>) {
+        self.outcome.abandoned = true;
+        self.failures.push(Failure::NotDisposed { left });
         self.seal();
     }
 
@@ -249,6 +293,7 @@ impl Machine {
             readiness: Readiness::NotReady,
         });
         self.outcome.stopped_before_ready = true;
+        self.end_linger();
         self.tell(Event::Stopping(cause));
         self.step(Step::Stop);
         for step in [

@@ -32,6 +32,8 @@ pub(crate) enum Timer {
     Hooks,
     /// An aborted hook that is not gone is left alone.
     Join(HookId),
+    /// What lingers is closed.
+    Linger,
     /// What is not disposed of is left alone.
     Dispose,
 }

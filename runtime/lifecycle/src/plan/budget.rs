@@ -9,6 +9,7 @@ mod rules;
 use core::time::Duration;
 
 use super::{LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError, WhileDraining};
+use crate::connection::Linger;
 
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 const CANCEL_LEAD: Duration = Duration::from_millis(100);
@@ -16,7 +17,6 @@ const HOOKS_TIMEOUT: Duration = Duration::from_secs(4);
 const MARGIN: Duration = Duration::from_secs(1);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
-const LINGER: Duration = Duration::from_secs(1);
 
 /// How long each part of a start and of a stop may take.
 ///
@@ -158,7 +158,7 @@ impl Budget {
     #[must_use]
     pub fn linger_without_hooks(&self) -> Duration {
         let unclaimed = self.margin - self.force_share() - self.dispose_share();
-        LINGER
+        Linger::LONGEST
             .min(self.margin / 2)
             .min(self.hooks_timeout + unclaimed)
     }

@@ -21,6 +21,8 @@ pub(crate) enum Owed {
     WorkerEnds(WorkerId),
     HookEnds(HookId),
     Disposed,
+    Undisposed,
+    LingerEnds(ConnectionId),
 }
 
 /// The answers that are owed, and who is there.
@@ -28,6 +30,7 @@ pub(crate) enum Owed {
 pub(crate) struct Answers {
     pub(crate) owed: Vec<Owed>,
     pub(crate) open: Vec<ConnectionId>,
+    pub(crate) lingers: Vec<ConnectionId>,
 }
 
 impl Answers {
@@ -36,6 +39,13 @@ impl Answers {
         match moment.input() {
             Some(Input::ConnectionOpened { connection, .. }) if !self.open.contains(connection) => {
                 self.open.push(*connection);
+            }
+            Some(Input::LingerBegan { connection }) if !self.lingers.contains(connection) => {
+                self.lingers.push(*connection);
+                self.owe(Owed::LingerEnds(*connection));
+            }
+            Some(Input::LingerEnded { connection }) => {
+                self.lingers.retain(|lingers| lingers != connection);
             }
             Some(Input::ConnectionClosed { connection, .. }) => {
                 self.open.retain(|open| open != connection);
@@ -69,7 +79,13 @@ impl Answers {
                 Effect::RunHook { hook, .. } | Effect::AbortHook(hook) => {
                     self.owe(Owed::HookEnds(*hook));
                 }
-                Effect::Dispose => self.owe(Owed::Disposed),
+                Effect::EndLinger => {
+                    for connection in self.lingers.clone() {
+                        self.owe(Owed::LingerEnds(connection));
+                    }
+                }
+                Effect::Dispose { .. } => self.owe(Owed::Disposed),
+                Effect::NameUndisposed => self.owe(Owed::Undisposed),
                 _ => {}
             }
         }
@@ -149,6 +165,9 @@ impl Answers {
                 },
             },
             Owed::Disposed => Input::Disposed,
+            Owed::Undisposed if failed == 0 => Input::Undisposed([].into()),
+            Owed::Undisposed => Input::Undisposed(["start".into()].into()),
+            Owed::LingerEnds(connection) => Input::LingerEnded { connection },
         })
     }
 }

@@ -284,6 +284,7 @@ fn every_state_with_two_connections_keeps_the_laws() {
         calls: 1,
         panics: 0,
         breaks: 0,
+        lingers: false,
     };
     explore_all(
         "machine__explored_connections",
@@ -301,6 +302,7 @@ fn every_state_of_a_wait_without_end_keeps_the_laws() {
         calls: 1,
         panics: 1,
         breaks: 0,
+        lingers: false,
     };
     explore_all("machine__explored_waiting", world, OnDeadline::KeepWaiting);
 }
@@ -314,6 +316,7 @@ fn every_state_of_a_server_that_goes_on_without_a_listener_keeps_the_laws() {
         calls: 1,
         panics: 0,
         breaks: 2,
+        lingers: false,
     };
     explore_all("machine__explored_listeners", world, OnDeadline::ForceClose);
 }
@@ -327,6 +330,7 @@ fn every_state_with_three_hooks_keeps_the_laws() {
         calls: 0,
         panics: 0,
         breaks: 0,
+        lingers: false,
     };
     explore_all("machine__explored_hooks", world, OnDeadline::ForceClose);
 }
@@ -340,8 +344,28 @@ fn every_state_with_a_callback_that_may_panic_keeps_the_laws() {
         calls: 0,
         panics: 1,
         breaks: 0,
+        lingers: false,
     };
     explore_all("machine__explored_callbacks", world, OnDeadline::ForceClose);
+}
+
+#[test]
+fn every_state_with_a_connection_that_lingers_keeps_the_laws() {
+    for (name, hooks) in [
+        ("machine__explored_linger", 0),
+        ("machine__explored_linger_beside_a_hook", 1),
+    ] {
+        let world = World {
+            connections: 1,
+            hooks,
+            signals: 3,
+            calls: 0,
+            panics: 0,
+            breaks: 0,
+            lingers: true,
+        };
+        explore_all(name, world, OnDeadline::ForceClose);
+    }
 }
 
 // All of it at once has far more states than can be looked at in a test.
@@ -354,6 +378,7 @@ fn a_hundred_thousand_states_with_everything_at_once_keep_the_laws() {
         calls: 1,
         panics: 1,
         breaks: 0,
+        lingers: true,
     };
     let most = if crate::hostile::is_shortened() {
         3_000

@@ -5,6 +5,7 @@
 mod accounts;
 mod deadlines;
 mod effects;
+mod ending;
 mod hooks;
 mod order;
 mod report;
@@ -54,6 +55,7 @@ impl Default for Laws {
         let mut laws = order::laws();
         laws.extend(start::laws());
         laws.extend(effects::laws());
+        laws.extend(ending::laws());
         laws.extend(deadlines::laws());
         laws.extend(accounts::laws());
         laws.extend(hooks::laws());

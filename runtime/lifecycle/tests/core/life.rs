@@ -7,8 +7,8 @@
 
 use lamplighter_lifecycle::{
     Announcement, Cause, ConnectionEnd, ConnectionId, Directive, Effect, HookEnd, HookId,
-    HookOutcome, HookSpec, Input, Instant, Phase, Plan, Protocol, Readiness, Report, Signal, Tally,
-    Work,
+    HookOutcome, HookSpec, Input, Instant, Phase, Plan, Protocol, Readiness, Report, Signal, Stuck,
+    Tally, Work,
 };
 use std::time::Duration;
 
@@ -197,9 +197,27 @@ impl Life {
                 format!("run {} until {}", name(*hook), ms(*deadline))
             }
             Effect::AbortHook(hook) => format!("abort {}", name(*hook)),
-            Effect::Dispose => "dispose".into(),
+            Effect::EndLinger => "end linger".into(),
+            Effect::Dispose { leave } if leave.is_empty() => "dispose".into(),
+            Effect::Dispose { leave } => {
+                let leave: Vec<String> = leave.iter().map(|left| self.stuck(*left)).collect();
+                format!("dispose of all but {}", leave.join(", "))
+            }
+            Effect::NameUndisposed => "name what is left".into(),
             Effect::Seal => "seal".into(),
             Effect::Finish => "finish".into(),
+            other => panic!("{other:?} has no words"),
+        }
+    }
+
+    fn stuck(&self, left: Stuck) -> String {
+        match left {
+            Stuck::Connection(connection) => connection.to_string(),
+            Stuck::Worker(worker) => {
+                let name = self.model.machine.worker_name(worker).unwrap();
+                format!("worker {name}")
+            }
+            Stuck::Hook(hook) => self.model.machine.hooks().label(hook).to_string(),
             other => panic!("{other:?} has no words"),
         }
     }

@@ -5,7 +5,9 @@
 
 mod callbacks;
 mod deadlines;
+mod dispose;
 mod hooks;
+mod linger;
 mod listeners;
 mod signals;
 mod starts;

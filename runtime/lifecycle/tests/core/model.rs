@@ -105,9 +105,9 @@ impl Model {
     /// with the model as it was then.
     pub(crate) fn handle(&mut self, at: Instant, input: Input) -> (Option<(Self, Moment)>, Moment) {
         let before = Seen::of(&self.machine);
-        let announced = matches!(input, Input::Announced { .. });
+        let answers = matches!(input, Input::Announced { .. } | Input::Undisposed(_));
         let is_overdue = before.due.is_some_and(|due| due < at.max(before.now));
-        let overdue = (is_overdue && !announced).then(|| {
+        let overdue = (is_overdue && !answers).then(|| {
             // This input does nothing in a stop, so what is seen is what came before it.
             let nothing = Input::ChecksRed("nothing".into());
             let mut model = self.clone();

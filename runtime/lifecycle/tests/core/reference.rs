@@ -8,18 +8,20 @@
 
 mod failures;
 mod hooks;
+mod linger;
 mod stop;
 mod work;
 
 use lamplighter_lifecycle::{
-    Budget, Cause, Directive, Effect, Event, Input, Instant, Machine, OnListenerError, Phase,
-    SignalTaken, StartFailure,
+    Budget, Cause, Directive, Effect, Event, HookId, Input, Instant, Machine, OnListenerError,
+    Phase, SignalTaken, StartFailure, Stuck, WorkerId, WorkerOutcome,
 };
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::failures::Failures;
 pub(crate) use self::hooks::{Hook, Hooks};
+pub(crate) use self::linger::Linger;
 pub(crate) use self::stop::{Manner, Stop};
 pub(crate) use self::work::{Listeners, Work, Worker};
 use crate::model::{Call, Moment};
@@ -48,11 +50,14 @@ pub(crate) struct Reference {
     pub(crate) stop: Option<Stop>,
     pub(crate) work: Work,
     pub(crate) hooks: Hooks,
+    pub(crate) linger: Linger,
     pub(crate) failures: Failures,
     /// When each phase of the stop was entered.
     pub(crate) entered: Vec<(Phase, Instant)>,
     /// `Disposed` has come, or was given up.
     pub(crate) disposed: bool,
+    /// Disposing had its time, and the driver was asked what is left.
+    pub(crate) asked_since: Option<Instant>,
     /// The callbacks are being told of the failures of a stop.
     pub(crate) telling: bool,
     pub(crate) telling_since: Option<Instant>,
@@ -82,12 +87,7 @@ impl Reference {
             Call::Handle(input) => self.on_input(phase, input),
             Call::Timeout | Call::Overdue => {
                 if phase == Phase::Disposing && !self.disposed && moment.fires_any() {
-                    self.disposed = true;
-                    // Where the plan has no time for it, nobody wanted to wait.
-                    let wanted = !(self.budget.margin() / 2).is_zero();
-                    if wanted && !self.is_abandoned() {
-                        self.failures.not_disposed();
-                    }
+                    self.dispose_timed_out();
                 }
             }
             Call::RegisterHook(spec, Ok(_)) => self.hooks.register(spec.clone()),
@@ -106,6 +106,7 @@ impl Reference {
         self.follow_effects(moment);
         self.follow_phases(moment);
         self.follow_hooks(moment);
+        self.follow_linger(moment);
         if self.disposed
             && moment
                 .events
@@ -131,6 +132,14 @@ impl Reference {
             }
             Input::ChecksRed(red) => self.failures.red(red.clone()),
             Input::Disposed if phase == Phase::Disposing => self.disposed = true,
+            Input::Undisposed(left)
+                if phase == Phase::Disposing && self.asked_since.is_some() && !self.disposed =>
+            {
+                self.disposed = true;
+                if !left.is_empty() {
+                    self.failures.not_disposed(left.clone());
+                }
+            }
             Input::Bound if self.work.bind(phase) => self.bound_at = Some(self.now),
             _ => {}
         }
@@ -149,6 +158,19 @@ impl Reference {
             && phase != Phase::Stopped
         {
             self.failures.callbacks(announcement, panics, self.telling);
+        }
+    }
+
+    fn dispose_timed_out(&mut self) {
+        // Where the plan has no time for it, nobody wanted to wait.
+        let wanted = !(self.budget.margin() / 2).is_zero() && !self.is_abandoned();
+        if wanted && self.asked_since.is_none() {
+            self.asked_since = Some(self.now);
+            return;
+        }
+        self.disposed = true;
+        if wanted {
+            self.failures.not_disposed(Arc::from([]));
         }
     }
 
@@ -238,6 +260,19 @@ impl Reference {
         }
     }
 
+    fn follow_linger(&mut self, moment: &Moment) {
+        let window = linger::Window {
+            began: self.entered_at(Phase::RunningHooks),
+            time: if self.hooks.all.is_empty() {
+                self.budget.linger_without_hooks()
+            } else {
+                self.budget.hooks_timeout()
+            },
+            abandoned: self.is_abandoned(),
+        };
+        self.linger.follow(moment, self.now, window);
+    }
+
     /// When this phase of the stop was entered.
     pub(crate) fn entered_at(&self, phase: Phase) -> Option<Instant> {
         self.entered
@@ -263,6 +298,20 @@ impl Reference {
 
     pub(crate) fn manner(&self) -> Option<Manner> {
         self.stop.as_ref().map(|stop| stop.manner)
+    }
+
+    /// What did not end when it was told to.
+    pub(crate) fn given_up(&self) -> Vec<Stuck> {
+        let connections = self.work.all_stuck.iter().copied().map(Stuck::Connection);
+        let workers = (0..).zip(&self.work.workers);
+        let workers = workers
+            .filter(|(_, worker)| **worker == Worker::Ended(WorkerOutcome::Stuck))
+            .map(|(number, _)| Stuck::Worker(WorkerId::new(number)));
+        let hooks = (0..).zip(&self.hooks.all);
+        let hooks = hooks
+            .filter(|(_, hook)| hook.still_running)
+            .map(|(number, _)| Stuck::Hook(HookId::new(number)));
+        connections.chain(workers).chain(hooks).collect()
     }
 
     /// Whether a start that was told to end is still within its grace.

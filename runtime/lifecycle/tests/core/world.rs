@@ -13,7 +13,7 @@ use lamplighter_lifecycle::{
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::generator::{Setting, peer, settings};
@@ -43,6 +43,8 @@ pub(crate) struct World {
     start_dropped: Takes,
     listeners_close: Takes,
     connections: Vec<Patience>,
+    /// How long each connection lingers; `None` if it does not.
+    lingers: Vec<Takes>,
     workers: Vec<Patience>,
     hooks: Vec<(Takes, Takes)>,
     disposes: Takes,
@@ -58,6 +60,8 @@ enum Source {
     Opened(usize),
     ListenersClosed,
     Connection(usize),
+    Closed(usize),
+    LingerOver(usize),
     Worker(usize),
     Hook(usize),
     Disposed,
@@ -68,6 +72,8 @@ struct Run<'a> {
     world: &'a World,
     model: Model,
     agenda: BTreeMap<Source, Instant>,
+    /// The connections that are over, whoever tells them to end again.
+    gone: BTreeSet<usize>,
     forced: bool,
     told_to_end: bool,
 }
@@ -90,6 +96,7 @@ impl World {
             world: self,
             model: Model::default(),
             agenda: BTreeMap::new(),
+            gone: BTreeSet::new(),
             forced: false,
             told_to_end: false,
         };
@@ -224,7 +231,14 @@ impl Run<'_> {
                 let takes = world.hooks.get(hook.index()).and_then(|hook| hook.1);
                 self.after(Source::Hook(hook.index()), takes);
             }
-            Effect::Dispose => self.after(Source::Disposed, world.disposes),
+            Effect::EndLinger => {
+                for place in 0..world.lingers.len() {
+                    if self.agenda.contains_key(&Source::LingerOver(place)) {
+                        self.after(Source::LingerOver(place), Some(Duration::ZERO));
+                    }
+                }
+            }
+            Effect::Dispose { .. } => self.after(Source::Disposed, world.disposes),
             _ => {}
         }
     }
@@ -262,7 +276,19 @@ impl Run<'_> {
                 }
             }
             Source::ListenersClosed => Input::ListenersClosed,
+            Source::Connection(place) if !self.gone.insert(place) => return None,
             Source::Connection(place) => {
+                self.agenda.insert(Source::Closed(place), at);
+                let lingers = *self.world.lingers.get(place)?;
+                self.agenda.insert(Source::LingerOver(place), at + lingers?);
+                Input::LingerBegan {
+                    connection: ConnectionId::new(place as u64 + 1),
+                }
+            }
+            Source::LingerOver(place) => Input::LingerEnded {
+                connection: ConnectionId::new(place as u64 + 1),
+            },
+            Source::Closed(place) => {
                 let mut tally = Tally::default();
                 tally.begun = 2;
                 tally.answered = 1;
@@ -342,9 +368,10 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
     );
     let works = (vec(patience(), 0..4), vec(patience(), 3));
     let ends = (takes(9), vec((takes(7), takes(7)), 8), takes(9), 0..4_u8);
+    let lingers = vec(takes(4), 4);
     let calls = vec(calls(), 1..5);
-    (settings(), starts, works, ends, calls).prop_map(
-        |(mut setting, starts, works, ends, calls)| {
+    (settings(), starts, works, lingers, ends, calls).prop_map(
+        |(mut setting, starts, works, lingers, ends, calls)| {
             setting.prompt = true;
             setting.sensible = true;
             let begins =
@@ -361,6 +388,7 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
                 start_dropped: starts.4,
                 listeners_close: ends.0,
                 connections: works.0,
+                lingers,
                 workers: works.1,
                 hooks: ends.1,
                 disposes: ends.2,

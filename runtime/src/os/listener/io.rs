@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{Listener, TcpListener};
+use crate::os::send_queue::SendQueues;
 
 /// A connection of any type.
 #[derive(Debug)]
@@ -52,6 +53,24 @@ impl Io {
             #[cfg(unix)]
             Self::Unix(stream) => <tokio::net::UnixListener as Listener>::abort(stream),
             Self::Other(other) => other.0.abort(),
+        }
+    }
+
+    /// Whether the peer has everything that was sent; `None` if nobody knows. To be asked once our
+    /// side has ended, which needs no acknowledgement. Sockets alone can tell.
+    pub(crate) fn is_acknowledged(&self, queues: &mut SendQueues) -> Option<bool> {
+        match self {
+            Self::Tcp(stream) => {
+                let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+                    return Some(true); // It has no other end any more.
+                };
+                let left = queues.unacknowledged(local, peer).ok()?;
+                Some(left <= 1)
+            }
+            // What is sent is with the peer's end, in the same kernel.
+            #[cfg(unix)]
+            Self::Unix(_) => Some(true),
+            Self::Other(_) => None,
         }
     }
 

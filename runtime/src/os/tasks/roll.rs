@@ -3,6 +3,7 @@
 //! **Invariant:** no lock is taken while an entry merely lives, only when it comes and goes.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,41 +65,69 @@ pub(crate) struct Roll {
 
 #[derive(Debug, Default)]
 struct Inner {
-    names: Mutex<Slab<TaskName>>,
+    present: Mutex<Present>,
     count: AtomicUsize,
     emptied: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Present {
+    names: Slab<TaskName>,
+    /// Those of them that nobody waits for.
+    left: BTreeSet<usize>,
+}
+
+impl Present {
+    fn waited_for(&self) -> usize {
+        self.names.len() - self.left.len()
+    }
 }
 
 impl Roll {
     /// Counts `name` until the entry is dropped.
     pub(crate) fn enter(&self, name: TaskName) -> Entry {
-        let mut names = self.inner.names();
-        let key = names.insert(name);
-        self.inner.count.store(names.len(), Ordering::SeqCst);
-        drop(names);
+        let mut present = self.inner.present();
+        let key = present.names.insert(name);
+        let count = present.waited_for();
+        self.inner.count.store(count, Ordering::SeqCst);
+        drop(present);
         Entry {
             inner: Arc::clone(&self.inner),
             key,
         }
     }
 
+    /// Counts those of this name no more that live now.
+    pub(crate) fn leave(&self, name: &TaskName) {
+        let mut present = self.inner.present();
+        let Present { names, left } = &mut *present;
+        let named = names.iter().filter(|(_, known)| *known == name);
+        left.extend(named.map(|(key, _)| key));
+        let count = present.waited_for();
+        self.inner.count.store(count, Ordering::SeqCst);
+        drop(present);
+        if count == 0 {
+            self.inner.emptied.notify_waiters();
+        }
+    }
+
+    /// How many there are, without those that were left.
     pub(crate) fn count(&self) -> usize {
         self.inner.count.load(Ordering::SeqCst)
     }
 
-    /// Sorted by name, then number.
+    /// Sorted by name, then number; without those that were left.
     pub(crate) fn names(&self) -> Vec<TaskName> {
-        let mut names: Vec<TaskName> = self
-            .inner
-            .names()
-            .iter()
-            .map(|(_, name)| name.clone())
-            .collect();
+        let present = self.inner.present();
+        let counted = present.names.iter();
+        let counted = counted.filter(|(key, _)| !present.left.contains(key));
+        let mut names: Vec<TaskName> = counted.map(|(_, name)| name.clone()).collect();
+        drop(present);
         names.sort();
         names
     }
 
-    /// Resolves when nobody is left.
+    /// Resolves when nobody is there who counts.
     pub(crate) async fn empty(&self) {
         loop {
             let mut emptied = std::pin::pin!(self.inner.emptied.notified());
@@ -113,8 +142,8 @@ impl Roll {
 }
 
 impl Inner {
-    fn names(&self) -> MutexGuard<'_, Slab<TaskName>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,8 +156,9 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn name(&self) -> TaskName {
-        self.inner
-            .names()
+        let present = self.inner.present();
+        present
+            .names
             .get(self.key)
             .cloned()
             .unwrap_or_else(|| TaskName::from("unknown"))
@@ -137,13 +167,14 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut names = self.inner.names();
-        let name = names.try_remove(self.key);
-        let left = names.len();
-        self.inner.count.store(left, Ordering::SeqCst);
-        drop(names);
+        let mut present = self.inner.present();
+        let name = present.names.try_remove(self.key);
+        let was_left = present.left.remove(&self.key);
+        let count = present.waited_for();
+        self.inner.count.store(count, Ordering::SeqCst);
+        drop(present);
         drop(name);
-        if left == 0 {
+        if count == 0 && !was_left {
             self.inner.emptied.notify_waiters();
         }
     }
@@ -178,6 +209,38 @@ mod tests {
         assert!(!empty.is_woken());
         drop(second);
         assert!(empty.is_woken());
+        assert_eq!(empty.poll(), Poll::Ready(()));
+    }
+
+    #[test]
+    fn one_who_is_left_is_not_waited_for_and_its_later_end_is_nobodys_news() {
+        let roll = Roll::default();
+        let stuck = roll.enter("stuck".into());
+        let other = roll.enter("other".into());
+        let mut empty = tokio_test::task::spawn(roll.empty());
+        assert_eq!(empty.poll(), Poll::Pending);
+        roll.leave(&"stuck".into());
+        assert_eq!((roll.count(), roll.names()), (1, vec!["other".into()]));
+        roll.leave(&"nobody".into());
+        assert!(!empty.is_woken());
+        drop(other);
+        assert!(empty.is_woken());
+        assert_eq!(empty.poll(), Poll::Ready(()));
+        // Its place may be taken by another one of the same name, who counts.
+        drop(stuck);
+        let again = roll.enter("stuck".into());
+        assert_eq!(roll.count(), 1);
+        drop(again);
+        assert_eq!(roll.count(), 0);
+    }
+
+    #[test]
+    fn leaving_the_last_one_ends_the_wait() {
+        let roll = Roll::default();
+        let _stuck = roll.enter("stuck".into());
+        let mut empty = tokio_test::task::spawn(roll.empty());
+        assert_eq!(empty.poll(), Poll::Pending);
+        roll.leave(&"stuck".into());
         assert_eq!(empty.poll(), Poll::Ready(()));
     }
 

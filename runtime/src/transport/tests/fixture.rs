@@ -38,6 +38,8 @@ struct Books {
     opened: Vec<ConnectionId>,
     forced: BTreeMap<ConnectionId, (Protocol, Tally, Vec<Work>)>,
     closed: BTreeMap<ConnectionId, Closed>,
+    lingers: Vec<ConnectionId>,
+    lingered: Vec<ConnectionId>,
     listeners_closed: usize,
     listener_failed: Vec<(String, String, usize)>,
     turned_away: u64,
@@ -46,6 +48,7 @@ struct Books {
 /// Keeps the books of a transport, and checks that they can be true.
 pub(super) struct Bookkeeper {
     clock: Clock,
+    skipped: Mutex<Duration>,
     books: Mutex<Books>,
     changed: Notify,
 }
@@ -103,6 +106,19 @@ impl Sink for Bookkeeper {
             } => {
                 books.forced.insert(connection, (protocol, tally, work));
             }
+            Input::LingerBegan { connection } => {
+                assert!(
+                    books.opened.contains(&connection) && !books.closed.contains_key(&connection),
+                    "{connection} lingers before it is closed"
+                );
+                books.lingers.push(connection);
+            }
+            Input::LingerEnded { connection } => {
+                let before = books.lingers.len();
+                books.lingers.retain(|lingers| *lingers != connection);
+                assert_eq!(books.lingers.len() + 1, before, "{connection} lingers once");
+                books.lingered.push(connection);
+            }
             Input::ListenersClosed => books.listeners_closed += 1,
             Input::ListenerFailed {
                 listener,
@@ -119,7 +135,14 @@ impl Sink for Bookkeeper {
     }
 
     fn now(&self) -> Instant {
-        self.clock.now()
+        self.clock.now() + *self.skipped.lock().unwrap()
+    }
+}
+
+impl Bookkeeper {
+    /// Time passes for everybody but timers.
+    pub(super) fn skip(&self, time: Duration) {
+        *self.skipped.lock().unwrap() += time;
     }
 }
 
@@ -221,6 +244,7 @@ impl Fixture {
         });
         let books = Arc::new(Bookkeeper {
             clock: clock.clone(),
+            skipped: Mutex::default(),
             books: Mutex::default(),
             changed: Notify::new(),
         });
@@ -325,6 +349,30 @@ impl Fixture {
         .await
     }
 
+    /// Which connections linger, and which have.
+    pub(super) fn lingering(&self) -> (Vec<u64>, Vec<u64>) {
+        let books = self.books.books.lock().unwrap();
+        let numbers = |ids: &[ConnectionId]| ids.iter().map(|id| id.number()).collect();
+        (numbers(&books.lingers), numbers(&books.lingered))
+    }
+
+    /// So many connections linger.
+    pub(super) async fn lingers(&self, count: usize) {
+        self.until("connections to linger", |books| {
+            (books.lingers.len() == count).then_some(())
+        })
+        .await;
+    }
+
+    /// The `number`th connection has lingered, and does no more.
+    pub(super) async fn lingered(&self, number: u64) {
+        let id = ConnectionId::new(number);
+        self.until(&format!("the end of {id}'s socket"), |books| {
+            books.lingered.contains(&id).then_some(())
+        })
+        .await;
+    }
+
     pub(super) async fn opened(&self, count: usize) {
         self.until("a connection", |books| {
             (books.opened.len() >= count).then_some(())
@@ -377,6 +425,7 @@ impl Fixture {
         self.listeners_closed().await;
         soon("the end of all tasks", self.tasks.ended()).await;
         let books = self.books.books.lock().unwrap();
+        assert_eq!(books.lingers, [], "nothing lingers");
         assert_eq!(books.listeners_closed, 1, "listeners close once");
         assert_eq!(
             books.opened.len(),

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use lamplighter_lifecycle::Directive;
 use rustix::io::Errno;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::fixture::{Fixture, soon};
 use crate::os::listener::memory::{Memory, MemoryIo};
@@ -344,4 +344,67 @@ async fn closing_without_listeners_is_reported_at_once() {
     fixture.transport.close_listeners(Queue::Leave);
     soon("the end of all tasks", fixture.tasks.ended()).await;
     fixture.ends_clean().await;
+}
+
+/// A listener with so many connections in its queue, whose clients have left, on a machine on which
+/// every accept takes an hour.
+struct Stalled {
+    queued: usize,
+    taken: Arc<AtomicUsize>,
+    stall: Option<Box<dyn Fn() + Send>>,
+}
+
+impl Listener for Stalled {
+    type Io = DuplexStream;
+
+    async fn accept(&mut self) -> io::Result<(DuplexStream, Addr)> {
+        std::future::pending().await
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Ok(Addr::Named("stalled".to_owned()))
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(DuplexStream, Addr)>> {
+        if self.taken.load(Ordering::SeqCst) == self.queued {
+            return Ok(None);
+        }
+        self.taken.fetch_add(1, Ordering::SeqCst);
+        if let Some(stall) = &self.stall {
+            stall();
+        }
+        let client = Addr::Named("client".to_owned());
+        Ok(Some((duplex(16).1, client)))
+    }
+}
+
+/// How many of so many queued connections are taken when the listener closes.
+async fn taken_at_the_close(queued: usize, stalls: bool) -> usize {
+    let fixture = Fixture::without_listener(app(), Limits::default());
+    let taken = Arc::<AtomicUsize>::default();
+    let books = Arc::clone(&fixture.books);
+    let listener = Stalled {
+        queued,
+        taken: Arc::clone(&taken),
+        stall: stalls.then(|| -> Box<dyn Fn() + Send> {
+            Box::new(move || books.skip(Duration::from_secs(3600)))
+        }),
+    };
+    fixture.accept(AnyListener::new(listener), Newcomers::Queue);
+    fixture.ends_clean().await;
+    taken.load(Ordering::SeqCst)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_queued_at_the_close_is_taken_however_slow_the_machine_is() {
+    for queued in [1025, 4096] {
+        assert_eq!(taken_at_the_close(queued, true).await, queued);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_newcomers_ends_by_the_clock_or_by_their_number() {
+    assert_eq!(taken_at_the_close(usize::MAX, true).await, 4096);
+    // No time passes here at all.
+    assert_eq!(taken_at_the_close(usize::MAX, false).await, 16_384);
 }

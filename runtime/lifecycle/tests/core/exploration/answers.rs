@@ -41,6 +41,15 @@ enum Connection {
     Gone,
 }
 
+/// How far a connection has come that has ended its side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum Linger {
+    #[default]
+    Not,
+    Lingers,
+    Gone,
+}
+
 /// How far a hook has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Hook {
@@ -73,6 +82,8 @@ pub(super) struct Driver {
     connections: [Connection; 2],
     hooks: [Hook; 3],
     dispose_owed: bool,
+    names_owed: bool,
+    lingers: [Linger; 1],
     forced: bool,
     signals: u8,
     stops: u8,
@@ -97,6 +108,8 @@ pub(super) struct World {
     pub(super) panics: u8,
     /// How many listeners there are that may break.
     pub(super) breaks: u8,
+    /// Whether a connection may linger.
+    pub(super) lingers: bool,
 }
 
 impl Driver {
@@ -109,6 +122,8 @@ impl Driver {
             connections: [Connection::Outside; 2],
             hooks: [Hook::Waits; 3],
             dispose_owed: false,
+            names_owed: false,
+            lingers: [Linger::Not],
             forced: false,
             signals: world.signals,
             stops: world.calls,
@@ -172,6 +187,9 @@ impl Driver {
         if self.dispose_owed {
             inputs.push(Input::Disposed);
         }
+        if self.names_owed {
+            inputs.push(Input::Undisposed(["start".into()].into()));
+        }
         let mut acts: Vec<Act> = inputs.into_iter().map(Act::Input).collect();
         let due = machine.poll_timeout();
         acts.extend(due.map(|_| Act::Timer));
@@ -193,6 +211,10 @@ impl Driver {
             Start::Ends => inputs.push(Input::StartEnded),
             Start::None | Start::Gone => {}
         }
+        if self.lingers[0] == Linger::Lingers && self.connections[0] == Connection::Gone {
+            let connection = ConnectionId::new(1);
+            inputs.push(Input::LingerEnded { connection });
+        }
         if self.listeners_owed {
             inputs.push(Input::ListenersClosed);
         }
@@ -213,7 +235,13 @@ impl Driver {
                 Connection::Outside if accepts && turn => {
                     inputs.push(open(id));
                 }
-                Connection::Open => inputs.push(self.closed(id)),
+                Connection::Open => {
+                    inputs.push(self.closed(id));
+                    // Only the first one ever lingers: one is enough to hold a stop.
+                    if number == 1 && self.world.lingers && self.lingers[0] == Linger::Not {
+                        inputs.push(Input::LingerBegan { connection: id });
+                    }
+                }
                 Connection::Outside | Connection::Gone => {}
             }
         }
@@ -296,6 +324,13 @@ impl Driver {
             }
             Input::HookEnded { hook, .. } => self.hooks[hook.index()] = Hook::Gone,
             Input::Disposed => self.dispose_owed = false,
+            Input::Undisposed(_) => self.names_owed = false,
+            Input::LingerBegan { .. } => {
+                self.lingers[0] = Linger::Lingers;
+            }
+            Input::LingerEnded { .. } => {
+                self.lingers[0] = Linger::Gone;
+            }
             _ => {}
         }
     }
@@ -368,7 +403,18 @@ impl Driver {
                 }
                 self.hooks[hook.index()] = Hook::Aborted;
             }
-            Effect::Dispose => self.dispose_owed = true,
+            Effect::Dispose { .. } => self.dispose_owed = true,
+            Effect::NameUndisposed => self.names_owed = true,
+            Effect::EndLinger => {
+                if !self.lingers.contains(&Linger::Lingers) {
+                    return Err("nothing lingers".into());
+                }
+                for linger in &mut self.lingers {
+                    if *linger == Linger::Lingers {
+                        *linger = Linger::Gone;
+                    }
+                }
+            }
             Effect::Finish => self.finished = true,
             _ => {}
         }

@@ -14,7 +14,7 @@ use crate::answers::Answers;
 use crate::model::Model;
 
 /// Every kind of input.
-pub(crate) const KINDS: [&str; 21] = [
+pub(crate) const KINDS: [&str; 24] = [
     "Start",
     "StartFailed",
     "Bound",
@@ -36,6 +36,9 @@ pub(crate) const KINDS: [&str; 21] = [
     "HookEnded",
     "Disposed",
     "ConnectionsTurnedAway",
+    "LingerBegan",
+    "LingerEnded",
+    "Undisposed",
 ];
 
 /// Where an input's kind stands in [`KINDS`].
@@ -62,6 +65,9 @@ pub(crate) fn kind(input: &Input) -> usize {
         Input::HookEnded { .. } => 18,
         Input::Disposed => 19,
         Input::ConnectionsTurnedAway(_) => 20,
+        Input::LingerBegan { .. } => 21,
+        Input::LingerEnded { .. } => 22,
+        Input::Undisposed(_) => 23,
         other => panic!("{other:?} has no place in the list of kinds"),
     }
 }
@@ -100,16 +106,16 @@ pub(crate) fn input(draw: &mut Draw, model: &Model, answers: &Answers) -> Input 
             error: "bad file descriptor".into(),
             left: index(draw, 3),
         },
-        21..=26 => opened(draw.below(6)),
-        27..=31 => {
+        21..=25 => opened(draw.below(6)),
+        26..=29 => {
             let connection = connection(draw, answers);
             forced(draw, connection, model)
         }
-        32..=36 => {
+        30..=34 => {
             let connection = connection(draw, answers);
             closed(draw, connection, model)
         }
-        37..=40 => Input::WorkerEnded {
+        35..=37 => Input::WorkerEnded {
             worker: WorkerId::new(u32::try_from(draw.below(5)).unwrap_or(0)),
             end: match draw.below(4) {
                 0 => WorkerEnd::Ok,
@@ -118,7 +124,7 @@ pub(crate) fn input(draw: &mut Draw, model: &Model, answers: &Answers) -> Input 
                 _ => WorkerEnd::Aborted,
             },
         },
-        41..=45 => Input::HookEnded {
+        38..=41 => Input::HookEnded {
             hook: HookId::new(u32::try_from(draw.below(8)).unwrap_or(0)),
             end: match draw.below(4) {
                 0 => HookEnd::Ok,
@@ -127,14 +133,24 @@ pub(crate) fn input(draw: &mut Draw, model: &Model, answers: &Answers) -> Input 
                 _ => HookEnd::Aborted,
             },
         },
-        46 | 47 => Input::Disposed,
-        48 => Input::ConnectionsTurnedAway([0, 1, 3, u64::MAX][index(draw, 4)]),
+        42 | 43 => Input::Disposed,
+        44 => Input::ConnectionsTurnedAway([0, 1, 3, u64::MAX][index(draw, 4)]),
         // A second listener breaks, so that there is a last one.
-        _ => Input::ListenerFailed {
+        45 => Input::ListenerFailed {
             listener: "[::1]:5001".into(),
             error: "invalid argument".into(),
             left: 0,
         },
+        46 | 47 => Input::LingerBegan {
+            connection: connection(draw, answers),
+        },
+        48 => Input::LingerEnded {
+            connection: connection(draw, answers),
+        },
+        _ => Input::Undisposed(match draw.below(3) {
+            0 => [].into(),
+            _ => ["start".into(), "hook database".into()].into(),
+        }),
     }
 }
 
@@ -178,7 +194,7 @@ fn announced(draw: &mut Draw) -> Input {
         0 => Announcement::Start,
         1 => Announcement::Ready,
         2 | 3 => Announcement::Stopping,
-        4 => Announcement::Error(Arc::from([Failure::NotDisposed])),
+        4 => Announcement::Error(Arc::from([Failure::NotDisposed { left: [].into() }])),
         _ => Announcement::Stop,
     };
     let panics = match draw.below(4) {

@@ -177,11 +177,14 @@ impl Law for StepsInTime {
                 let window = since(Phase::RunningHooks) + budget.hooks_timeout();
                 wanted.extend((!reference.hooks.window_over).then_some(window));
                 wanted.extend(reference.hooks.deadlines());
+                wanted.extend(reference.linger.ends);
             }
             Phase::Disposing => {
                 let entered = since(Phase::Disposing);
                 if let Some(telling_since) = reference.telling_since {
                     wanted.push(telling_since);
+                } else if let Some(asked_since) = reference.asked_since {
+                    wanted.push(asked_since);
                 } else {
                     wanted.push(entered + budget.margin() / 2);
                     wanted.extend(stop.abandoned_at.map(|at| at.max(entered)));

@@ -159,6 +159,7 @@ impl Law for AskedOnce {
                 effect,
                 Effect::DropStart
                     | Effect::DropListeners
+                    | Effect::EndLinger
                     | Effect::Direct(_)
                     | Effect::Announce(lamplighter_lifecycle::Announcement::Error(_))
             );
@@ -184,7 +185,6 @@ impl Law for AskedOnce {
                         && reference.entered_at(Phase::ForceClosing) == Some(reference.now)
                 }
                 Effect::AbortConnections => !reference.work.stuck_now.is_empty(),
-                Effect::Dispose => reference.entered_at(Phase::Disposing) == Some(reference.now),
                 Effect::Seal | Effect::Finish => after == Phase::Stopped,
                 _ => true,
             };
@@ -222,12 +222,6 @@ impl Law for AskedOnce {
         if !reference.work.stuck_now.is_empty() {
             let aborts = self.told.contains(&Effect::AbortConnections);
             holds!(aborts, "stuck connections are not aborted");
-        }
-        if began(Phase::Disposing) && !reference.is_discarded() {
-            holds!(
-                self.told.contains(&Effect::Dispose),
-                "nothing is disposed of"
-            );
         }
         if began(Phase::Stopped) {
             let end = &moment.effects[moment.effects.len().saturating_sub(3)..];

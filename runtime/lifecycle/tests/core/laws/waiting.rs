@@ -122,7 +122,7 @@ impl Law for NoIdleWaiting {
                 let running = reference.hooks.all.iter().any(runs);
                 let none_starts = !reference.hooks.all_settled() && !running;
                 holds!(!none_starts, "hooks are left, and none runs");
-                running || reference.hooks.is_joining()
+                running || reference.hooks.is_joining() || !reference.linger.lingers.is_empty()
             }
             Phase::Disposing => !reference.disposed || reference.telling,
             _ => true,

@@ -118,7 +118,10 @@ fn a_panic_in_on_error_is_in_the_report_and_told_to_nobody() {
 fn a_panic_in_on_error_is_in_the_report_even_if_nothing_was_disposed_of() {
     let mut life = Life::new(Plan::new()).panicking("error").running();
     life.stop().listeners_closed().play_out();
-    let failures = [Failure::NotDisposed, callback("on_error", "error")];
+    let failures = [
+        Failure::NotDisposed { left: [].into() },
+        callback("on_error", "error"),
+    ];
     let found = life.report().failures;
     assert!(
         failures.iter().all(|failure| found.contains(failure)),

@@ -82,7 +82,7 @@ fn a_blocking_hook_is_left_running_and_named() {
     let spec = HookSpec::named("database").kind(HookKind::Blocking);
     let mut life = Life::new(Plan::new()).hook(spec).running();
     stopped(&mut life);
-    assert_eq!(life.to(4000).asked(), ["dispose"]);
+    assert_eq!(life.to(4000).asked(), ["dispose of all but database"]);
     assert!(life.report().hooks[0].still_running);
 }
 

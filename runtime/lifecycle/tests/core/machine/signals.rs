@@ -105,7 +105,10 @@ fn a_third_signal_gives_up_on_a_hung_hook() {
     assert_eq!(life.phase(), Phase::RunningHooks);
     life.asked();
     life.to(1500).signal();
-    assert_eq!(life.asked(), ["abort database", "dispose"]);
+    assert_eq!(
+        life.asked(),
+        ["abort database", "dispose of all but database"]
+    );
     assert_eq!(life.hook_outcome("database"), Some(HookOutcome::Abandoned));
     assert_eq!(life.hook_outcome("cache"), Some(HookOutcome::Abandoned));
     life.play_out();

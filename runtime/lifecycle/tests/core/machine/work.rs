@@ -31,7 +31,10 @@ fn a_stuck_connection_is_named_with_what_it_was_doing() {
     life.asked();
     assert_eq!(life.to(30_249).phase(), Phase::ForceClosing);
     life.to(30_250);
-    assert_eq!(life.asked(), ["abort connections", "dispose"]);
+    assert_eq!(
+        life.asked(),
+        ["abort connections", "dispose of all but conn#1"]
+    );
     let report = life.report();
     assert_eq!(report.connections.ended(ConnectionEnd::Stuck), 1);
     assert_eq!((report.outcome.cut, report.outcome.stuck), (1, 1));

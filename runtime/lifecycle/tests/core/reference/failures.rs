@@ -35,9 +35,9 @@ impl Failures {
         self.start = failure;
     }
 
-    pub(super) fn not_disposed(&mut self) {
+    pub(super) fn not_disposed(&mut self, left: Arc<[Arc<str>]>) {
         self.not_disposed = true;
-        self.told.push(Some(Failure::NotDisposed));
+        self.told.push(Some(Failure::NotDisposed { left }));
     }
 
     pub(super) fn listener(&mut self, input: &Input) {

@@ -46,6 +46,7 @@ pub(crate) struct Work {
     /// The connections that were given up in this moment, and the cut requests of the one that
     /// was closed in it.
     pub(crate) stuck_now: Vec<ConnectionId>,
+    pub(crate) all_stuck: Vec<ConnectionId>,
     pub(crate) last_cut: u64,
     /// What could not be ended was left when the hooks began.
     pub(crate) gave_up: bool,
@@ -212,6 +213,7 @@ impl Work {
             self.cut_in_stop = self.cut_in_stop.saturating_add(self.last_cut);
             self.stuck += 1;
             self.stuck_now.push(connection);
+            self.all_stuck.push(connection);
         }
         for worker in &mut self.workers {
             if *worker == Worker::Running {

@@ -1,0 +1,253 @@
+//! One connection that has ended its side, until its peer has what was sent (floor 0).
+//!
+//! To close a socket whose peer still sends makes the kernel answer with a reset, and a reset makes
+//! the peer throw away what it has not read yet (RFC 9112, 9.6). So the side that is done ends its
+//! own direction first, reads on, and closes when the peer has ended as well.
+//!
+//! **Invariant:** it ends: by what its peer does, or at a bound that nothing moves.
+//! **Invariant:** while input comes, no acknowledgement ends it.
+
+use core::time::Duration;
+
+use crate::Instant;
+
+/// When it is asked whether everything is acknowledged, counted from the beginning. Nobody tells, so
+/// it is asked when an answer may have come: after a round trip nearby, one far away, and the 40 ms
+/// for which a Linux peer puts an acknowledgement off.
+const ASKED: [Duration; 6] = [
+    Duration::ZERO,
+    Duration::from_millis(2),
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+];
+
+/// What a lingering connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Awaited {
+    /// The end of the peer's side: input is unread or still coming.
+    PeersEnd,
+    /// That, or the acknowledgement of everything that was sent.
+    Acknowledgement,
+    /// The same where somebody can tell, and nothing where nobody can: it was between requests, so
+    /// what it had sent has had some time already.
+    KnownAcknowledgement,
+}
+
+/// One connection that has ended its side.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Linger {
+    began: Instant,
+    now: Instant,
+    awaited: Awaited,
+    discarded: usize,
+    asked: usize,
+    over: bool,
+}
+
+impl Linger {
+    /// How long a connection lingers at most, from the end of its own side: 1 s, some round trips
+    /// and one retransmission.
+    pub const LONGEST: Duration = Duration::from_secs(1);
+
+    /// How many bytes it reads and throws away at most: 64 KiB, what is on its way when a sender is
+    /// told to stop, and no more than a peer should be able to make us read for nothing.
+    pub const MOST: usize = 64 * 1024;
+
+    /// A connection that ended its side at `now`.
+    #[must_use]
+    pub const fn new(now: Instant, awaited: Awaited) -> Self {
+        Self {
+            began: now,
+            now,
+            awaited,
+            discarded: 0,
+            asked: 0,
+            over: false,
+        }
+    }
+
+    /// Whether nothing is left to wait for.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// How many more bytes may be read and thrown away.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        Self::MOST.saturating_sub(self.discarded)
+    }
+
+    /// So many bytes were read and thrown away: more may come.
+    pub const fn discarded(&mut self, bytes: usize) {
+        self.awaited = Awaited::PeersEnd;
+        self.discarded = self.discarded.saturating_add(bytes);
+        self.over |= self.room() == 0;
+    }
+
+    /// The peer has ended its side, or the connection broke.
+    pub const fn peer_ended(&mut self) {
+        self.over = true;
+    }
+
+    /// Whether to ask now if everything is acknowledged.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.next_question().is_some_and(|at| at <= self.now)
+    }
+
+    /// What came of asking: `None` if nobody can know.
+    pub fn answer(&mut self, acknowledged: Option<bool>) {
+        match acknowledged {
+            Some(true) => self.over |= !matches!(self.awaited, Awaited::PeersEnd),
+            Some(false) => {
+                // What was missed while nobody ran is not made up for.
+                while self.asks() {
+                    self.asked += 1;
+                }
+            }
+            None => {
+                self.asked = ASKED.len();
+                self.over |= matches!(self.awaited, Awaited::KnownAcknowledgement);
+            }
+        }
+    }
+
+    /// Does what is due at `now`. Extra calls change nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+        self.over |= self.ends() <= self.now;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due; `None` once it is over.
+    #[must_use = "without its timer it outlasts its bound"]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.over {
+            return None;
+        }
+        let ends = self.ends();
+        Some(self.next_question().map_or(ends, |at| at.min(ends)))
+    }
+
+    fn ends(&self) -> Instant {
+        self.began + Self::LONGEST
+    }
+
+    fn next_question(&self) -> Option<Instant> {
+        if self.over || matches!(self.awaited, Awaited::PeersEnd) {
+            return None;
+        }
+        ASKED.get(self.asked).map(|after| self.began + *after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    fn at(millis: u64) -> Instant {
+        Instant::ZERO + Duration::from_millis(millis)
+    }
+
+    fn begun(awaited: Awaited) -> Linger {
+        Linger::new(at(100), awaited)
+    }
+
+    #[test]
+    fn it_is_over_at_once_when_everything_is_acknowledged() {
+        let mut linger = begun(Awaited::Acknowledgement);
+        assert!(linger.asks() && !linger.is_over());
+        linger.answer(Some(true));
+        assert!(linger.is_over() && !linger.asks());
+        assert_eq!(linger.poll_timeout(), None);
+    }
+
+    #[test]
+    fn it_is_asked_a_few_times_and_then_left_to_its_bound() {
+        let mut linger = begun(Awaited::Acknowledgement);
+        let mut asked = Vec::new();
+        loop {
+            if linger.asks() {
+                linger.answer(Some(false));
+            }
+            let due = linger.poll_timeout().unwrap();
+            linger.handle_timeout(due);
+            asked.push(due.since(at(100)).as_millis());
+            if linger.is_over() {
+                break;
+            }
+        }
+        assert_eq!(asked, [2, 10, 50, 200, 500, 1000]);
+    }
+
+    #[test]
+    fn where_nobody_knows_it_is_asked_once() {
+        let mut linger = begun(Awaited::Acknowledgement);
+        linger.answer(None);
+        assert!(!linger.asks() && !linger.is_over());
+        assert_eq!(linger.poll_timeout(), Some(at(1100)));
+    }
+
+    #[test]
+    fn one_that_was_idle_does_not_wait_where_nobody_knows() {
+        let mut linger = begun(Awaited::KnownAcknowledgement);
+        linger.answer(None);
+        assert!(linger.is_over());
+        let mut linger = begun(Awaited::KnownAcknowledgement);
+        linger.answer(Some(false));
+        assert_eq!(
+            (linger.is_over(), linger.poll_timeout()),
+            (false, Some(at(102)))
+        );
+        linger.answer(Some(true));
+        assert!(linger.is_over());
+    }
+
+    #[test]
+    fn questions_that_were_missed_are_not_made_up_for() {
+        let mut linger = begun(Awaited::Acknowledgement);
+        linger.answer(Some(false));
+        linger.handle_timeout(at(400));
+        assert!(linger.asks());
+        linger.answer(Some(false));
+        assert_eq!(linger.poll_timeout(), Some(at(600)));
+    }
+
+    #[test]
+    fn while_input_comes_only_the_peers_end_or_a_bound_ends_it() {
+        for mut linger in [begun(Awaited::PeersEnd), begun(Awaited::Acknowledgement)] {
+            linger.discarded(1);
+            assert!(!linger.asks());
+            linger.answer(Some(true));
+            assert!(!linger.is_over());
+            assert_eq!(linger.poll_timeout(), Some(at(1100)));
+            linger.peer_ended();
+            assert!(linger.is_over());
+        }
+    }
+
+    #[test]
+    fn it_discards_64_kib_and_no_byte_more() {
+        let mut linger = begun(Awaited::PeersEnd);
+        linger.discarded(Linger::MOST - 1);
+        assert_eq!((linger.room(), linger.is_over()), (1, false));
+        linger.discarded(1);
+        assert_eq!((linger.room(), linger.is_over()), (0, true));
+        linger.discarded(usize::MAX);
+        assert_eq!(linger.room(), 0);
+    }
+
+    #[test]
+    fn its_bound_is_a_second_from_its_beginning_whatever_comes() {
+        let mut linger = begun(Awaited::PeersEnd);
+        linger.handle_timeout(at(1099));
+        linger.discarded(5);
+        linger.handle_timeout(at(50));
+        assert_eq!(linger.poll_timeout(), Some(at(1100)));
+        linger.handle_timeout(at(1100));
+        assert!(linger.is_over());
+    }
+}

@@ -1,0 +1,91 @@
+//! The end of a connection: how its socket is left, and whether it stays a while (floor 2).
+//!
+//! **Invariant:** only an answer that breaks off is reset; a finished one never is.
+
+use std::task::Poll;
+
+use lamplighter_lifecycle::connection::{Awaited, Input};
+use lamplighter_lifecycle::{ConnectionEnd, Protocol};
+
+use super::{Connected, Stage};
+use crate::os::log;
+use crate::os::tasks::let_go;
+use crate::transport::flag;
+use crate::transport::linger::{Lingerer, While};
+
+/// How a socket is left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// What was sent still arrives.
+    Close,
+    /// The peer sees that something is missing.
+    Reset,
+}
+
+impl Connected {
+    /// Ends the connection: everything of it that this task has is gone afterwards.
+    pub(super) fn over(&mut self, end: ConnectionEnd, leave: Leave) -> Poll<()> {
+        if end == ConnectionEnd::Cut {
+            self.account.raise(flag::FORCED);
+        }
+        self.machine
+            .handle(self.inner.sink.now(), Input::Ended(end));
+        self.account.ends(end);
+        // hyper drops the wrapper, which returns the socket.
+        let socket = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Sniffing(sniff) => Some((sniff.into_socket(), None)),
+            Stage::Speaking(conversation) => {
+                // What the application left in it may panic, and the socket is still to be ended.
+                let_go(conversation);
+                self.account.socket().take()
+            }
+            Stage::Upgraded | Stage::Over => self.account.socket().take(),
+        };
+        if let Some((socket, token)) = socket {
+            if leave == Leave::Reset {
+                // If that fails the peer gets an ordinary end, later than it should.
+                if let Err(error) = socket.abort() {
+                    log::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
+                }
+            } else if let Some(awaited) = self.awaited(end) {
+                let (inner, id) = (&self.inner, self.account.id);
+                let lingerer = Lingerer::new(inner, id, socket, awaited, self.during());
+                self.lingerer = Some(lingerer);
+                return Poll::Ready(());
+            }
+            drop(socket);
+            drop(token);
+        }
+        Poll::Ready(())
+    }
+
+    /// What the socket has to stay for once the connection is over; `None` if for nothing.
+    fn awaited(&self, end: ConnectionEnd) -> Option<Awaited> {
+        let account = &self.account;
+        let is_http1 = account.protocol() == Protocol::Http1;
+        let idle = end == ConnectionEnd::Idle;
+        if account.has(flag::PEER_ENDED) || account.protocol() == Protocol::Unknown {
+            return None;
+        }
+        let unread = self.unread || (is_http1 && !idle && self.seen.is_unclear());
+        if unread || end == ConnectionEnd::Failed {
+            return Some(Awaited::PeersEnd);
+        }
+        if account.begun() == 0 || self.during() == While::Serving || self.machine.is_long_quiet() {
+            return None;
+        }
+        Some(if idle {
+            Awaited::KnownAcknowledgement
+        } else {
+            Awaited::Acknowledgement
+        })
+    }
+
+    fn during(&self) -> While {
+        if self.obeyed.stops() {
+            While::Stopping
+        } else {
+            While::Serving
+        }
+    }
+}
