@@ -15,6 +15,7 @@ use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -134,6 +135,17 @@ impl Probe {
     /// Those of the operating system.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.stream.shutdown().await
+    }
+
+    /// Resets the connection: what a client does that is gone.
+    ///
+    /// # Errors
+    ///
+    /// Those of the operating system.
+    pub fn reset(self) -> io::Result<()> {
+        // Closed with no time to linger, a socket is reset.
+        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
+        Ok(())
     }
 
     /// The next thing that comes out of the socket.
@@ -297,12 +309,19 @@ impl Probe {
         }
         let mut text = String::new();
         for seen in &self.seen {
+            let what = format!("{seen:?}");
             // Writing to a string does not fail.
-            let _ok = write!(text, "\n  {seen:?}");
+            let _ok = match what.char_indices().nth(SHOWN) {
+                Some((end, _)) => write!(text, "\n  {}… ({} in all)", &what[..end], what.len()),
+                None => write!(text, "\n  {what}"),
+            };
         }
         text
     }
 }
+
+/// How many characters of each thing that came a person gets to see.
+const SHOWN: usize = 400;
 
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
     text.is_empty() || bytes.windows(text.len()).any(|window| window == text)

@@ -20,14 +20,22 @@ mod heads;
 mod http2;
 #[path = "transport/idle.rs"]
 mod idle;
+#[path = "transport/in_flight.rs"]
+mod in_flight;
 #[path = "transport/kernel.rs"]
 mod kernel;
 #[path = "transport/over.rs"]
 mod over;
+#[path = "transport/readers.rs"]
+mod readers;
 #[path = "transport/silent.rs"]
 mod silent;
 #[path = "transport/stage.rs"]
 mod stage;
+#[path = "transport/streams.rs"]
+mod streams;
+#[path = "transport/websockets.rs"]
+mod websockets;
 
 use std::time::Duration;
 
@@ -39,8 +47,14 @@ const fn millis(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// The answer to a request for `/` that announces the close.
-const CLOSING: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+/// A whole answer with this body that announces the close.
+fn answer(body: &str) -> String {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
 
 /// The last stream of the first GOAWAY of two: every stream that was or will be.
 const EVERY_STREAM: u32 = 0x7fff_ffff;

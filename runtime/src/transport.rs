@@ -48,6 +48,7 @@ mod seen;
 mod service;
 mod shutdown_signal;
 mod sniff;
+mod stalled;
 mod tunnel;
 mod turn;
 mod verb;

@@ -208,14 +208,13 @@ impl Http2 {
                 continue;
             };
             let mut reply = BytesMut::new();
-            match &seen {
-                Seen::Settings { ack: false } if self.manners.acknowledge_settings() => {
-                    put_frame(&mut reply, SETTINGS, LAST, 0, &[]);
-                }
-                Seen::Ping { ack: false, data } if self.manners.answer_pings() => {
-                    put_frame(&mut reply, PING, LAST, 0, data);
-                }
-                _ => {}
+            if seen == (Seen::Settings { ack: false }) && self.manners.acknowledge_settings() {
+                put_frame(&mut reply, SETTINGS, LAST, 0, &[]);
+            }
+            if let Seen::Ping { ack: false, data } = &seen
+                && self.manners.answer_pings()
+            {
+                put_frame(&mut reply, PING, LAST, 0, data);
             }
             return Some((seen, reply.freeze()));
         }

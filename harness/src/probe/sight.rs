@@ -48,9 +48,12 @@ impl Probe {
     /// Every GOAWAY that came, in order: the last stream that it names, and its code.
     #[must_use]
     pub fn goaways(&self) -> Vec<(u32, u32)> {
-        let goaway = |seen: &Seen| match seen {
-            Seen::GoAway { last_stream, code } => Some((*last_stream, *code)),
-            _ => None,
+        let goaway = |seen: &Seen| {
+            if let Seen::GoAway { last_stream, code } = seen {
+                Some((*last_stream, *code))
+            } else {
+                None
+            }
         };
         self.seen.iter().filter_map(goaway).collect()
     }
@@ -61,22 +64,7 @@ impl Probe {
         let mut known = StreamSeen::default();
         let mut body = BytesMut::new();
         for seen in &self.seen {
-            match seen {
-                Seen::Headers {
-                    stream,
-                    status,
-                    last,
-                } if *stream == number => {
-                    known.status = known.status.or(*status);
-                    known.ended |= *last;
-                }
-                Seen::Data { stream, data, last } if *stream == number => {
-                    body.extend_from_slice(data);
-                    known.ended |= *last;
-                }
-                Seen::Reset { stream, code } if *stream == number => known.reset = Some(*code),
-                _ => {}
-            }
+            known.takes(number, seen, &mut body);
         }
         known.body = body.freeze();
         known
@@ -92,13 +80,47 @@ impl Probe {
     pub fn streamed(&mut self, number: u32) -> impl Future<Output = StreamSeen> {
         let here = Location::caller();
         async move {
+            let mut known = StreamSeen::default();
+            let mut body = BytesMut::new();
+            let mut taken = 0;
             loop {
-                let known = self.stream(number);
+                for seen in self.seen.iter().skip(taken) {
+                    known.takes(number, seen, &mut body);
+                }
+                taken = self.seen.len();
                 if known.ended || known.reset.is_some() {
+                    known.body = body.freeze();
                     return known;
                 }
                 self.more(here, "the end of a stream").await;
             }
+        }
+    }
+}
+
+impl StreamSeen {
+    /// Adds what came, if it belongs to this stream; its bytes to `body`.
+    fn takes(&mut self, number: u32, seen: &Seen, body: &mut BytesMut) {
+        if let Seen::Headers {
+            stream,
+            status,
+            last,
+        } = seen
+            && *stream == number
+        {
+            self.status = self.status.or(*status);
+            self.ended |= *last;
+        }
+        if let Seen::Data { stream, data, last } = seen
+            && *stream == number
+        {
+            body.extend_from_slice(data);
+            self.ended |= *last;
+        }
+        if let Seen::Reset { stream, code } = seen
+            && *stream == number
+        {
+            self.reset = Some(*code);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** the peer is the kernel's socket and nothing else, so what is seen is what came.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -82,6 +82,27 @@ async fn every_byte_that_came_is_kept() {
         }
     }
     assert_eq!(bytes, b"some bytes");
+}
+
+#[tokio::test]
+async fn a_probe_that_resets_is_gone_at_once() {
+    let (probe, mut server) = pair().await.unwrap();
+    probe.reset().unwrap();
+    let gone = server.read_u8().await.unwrap_err();
+    assert_eq!(gone.kind(), ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_after_it_has_blocked() {
+    let (probe, mut server) = pair().await.unwrap();
+    let mut stream = probe.into_blocking().unwrap();
+    stream.write_all(b"blocking").unwrap();
+    let mut came = [0; 8];
+    server.read_exact(&mut came).await.unwrap();
+    assert_eq!(&came, b"blocking");
+    let mut probe = Probe::of(stream).unwrap();
+    server.write_all(b"back").await.unwrap();
+    probe.text("back").await;
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(crate) const LARGE: usize = 64 * 1024 * 1024;
 /// How much `/page` sends: more than a reader takes at once, and not too much for the kernel.
 pub(crate) const PAGE: usize = 200_000;
 
-/// `/held` waits at the gate, and so does `/gated`, which streams, after its first chunk.
+/// `/held` waits at the gate, `/patient` until time is up.
 pub(crate) fn app(gate: &Gate) -> Router {
     let held = {
         let gate = gate.clone();
@@ -30,6 +30,7 @@ pub(crate) fn app(gate: &Gate) -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/held", get(held))
+        .route("/patient", get(patient))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/page", get(|| async { vec![b'p'; PAGE] }))
         .route("/large", get(large))
@@ -37,6 +38,11 @@ pub(crate) fn app(gate: &Gate) -> Router {
         .route("/deaf", get(deaf))
         .route("/ws", get(websocket))
         .route("/ws/deaf", get(deaf_websocket))
+}
+
+async fn patient(signal: ShutdownSignal) -> &'static str {
+    signal.cancelled().await;
+    "time is up"
 }
 
 async fn large() -> Body {
@@ -100,10 +106,9 @@ async fn websocket(upgrade: WebSocketUpgrade, signal: ShutdownSignal) -> axum::r
     })
 }
 
-/// Reads for ever, answers nothing, hears nothing.
+/// Reads as long as there is a socket, answers nothing, hears nothing of a stop.
 async fn deaf_websocket(upgrade: WebSocketUpgrade) -> axum::response::Response {
     upgrade.on_upgrade(|mut socket: WebSocket| async move {
         while let Some(Ok(_)) = socket.recv().await {}
-        std::future::pending::<()>().await;
     })
 }

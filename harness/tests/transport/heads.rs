@@ -4,7 +4,7 @@ use lamplighter::ConnectionEnd::{Graceful, TimedOut};
 use lamplighter_harness::{Manners, Probe, Seen};
 
 use crate::stage::{LAME_DUCK, Stage};
-use crate::{CLOSING, goes_away_after, millis, secs};
+use crate::{answer, goes_away_after, millis, secs};
 
 const NOTHING: (String, Seen) = (String::new(), Seen::Fin);
 
@@ -55,7 +55,7 @@ async fn half_a_head_that_is_completed_while_draining_is_answered() {
         stage.drains().await;
         stage.passes(millis(900)).await;
         half.send(REST).await.unwrap();
-        assert_eq!(half.rest().await, (CLOSING.into(), Seen::Fin), "{place:?}");
+        assert_eq!(half.rest().await, (answer("hello"), Seen::Fin), "{place:?}");
         let over = stage.over().await.ended([Graceful]);
         over.answered(place.answered() + 1).drained_in(millis(900));
     }
@@ -121,7 +121,7 @@ async fn half_a_head_completed_in_the_lame_duck_is_answered() {
         stage.enters_lame_duck().await;
         stage.passes(LAME_DUCK / 2).await;
         half.send(REST).await.unwrap();
-        assert_eq!(half.rest().await, (CLOSING.into(), Seen::Fin), "{place:?}");
+        assert_eq!(half.rest().await, (answer("hello"), Seen::Fin), "{place:?}");
         stage.passes(LAME_DUCK / 2).await;
         let over = stage.over().await.ended([Graceful]);
         over.answered(place.answered() + 1).at_once();

@@ -7,7 +7,7 @@ use lamplighter::Phase;
 use lamplighter_harness::Seen;
 
 use crate::stage::{LAME_DUCK, Stage};
-use crate::{CLOSING, secs};
+use crate::{answer, secs};
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_gets_fin_and_holds_nothing() {
@@ -27,7 +27,7 @@ async fn an_idle_connection_is_told_in_the_lame_duck_with_its_next_answer() {
     stage.passes(LAME_DUCK / 2).await;
     idle.request("/").await.unwrap();
     // The end comes with it, in the middle of the lame duck.
-    assert_eq!(idle.rest().await, (CLOSING.into(), Seen::Fin));
+    assert_eq!(idle.rest().await, (answer("hello"), Seen::Fin));
     stage.passes(LAME_DUCK / 2).await;
     let over = stage.over().await.ended([Graceful]).answered(2).at_once();
     over.took(Phase::LameDuck, LAME_DUCK);

@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use lamplighter::ConnectionEnd::Graceful;
 use lamplighter_harness::{Probe, Seen};
 
-use crate::CLOSING;
+use crate::answer;
 use crate::stage::{LAME_DUCK, Stage};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: probe\r\n\r\n";
@@ -28,7 +28,7 @@ async fn a_request_on_a_connection_in_the_queue_is_answered() {
     drop(stage.stop());
     for stream in queued {
         let mut probe = Probe::of(stream).unwrap();
-        assert_eq!(probe.rest().await, (CLOSING.into(), Seen::Fin));
+        assert_eq!(probe.rest().await, (answer("hello"), Seen::Fin));
     }
     let over = stage.over().await.ended([Graceful; 10]).answered(10);
     over.at_once();
@@ -42,7 +42,7 @@ async fn a_request_in_the_kernel_of_a_fresh_connection_is_answered() {
     fresh.write_all(REQUEST).unwrap();
     drop(stage.stop());
     let mut probe = Probe::of(fresh).unwrap();
-    assert_eq!(probe.rest().await, (CLOSING.into(), Seen::Fin));
+    assert_eq!(probe.rest().await, (answer("hello"), Seen::Fin));
     stage.over().await.ended([Graceful]).answered(1).at_once();
 }
 
@@ -54,7 +54,7 @@ async fn a_request_in_the_kernel_of_a_kept_alive_connection_is_answered() {
     stream.write_all(REQUEST).unwrap();
     drop(stage.stop());
     let mut probe = Probe::of(stream).unwrap();
-    assert_eq!(probe.rest().await, (CLOSING.into(), Seen::Fin));
+    assert_eq!(probe.rest().await, (answer("hello"), Seen::Fin));
     stage.over().await.ended([Graceful]).answered(2).at_once();
 }
 
@@ -73,7 +73,7 @@ async fn requests_in_the_kernel_when_the_lame_duck_ends_are_answered() {
     stage.passes(LAME_DUCK).await;
     for stream in streams {
         let mut probe = Probe::of(stream).unwrap();
-        assert_eq!(probe.rest().await, (CLOSING.into(), Seen::Fin));
+        assert_eq!(probe.rest().await, (answer("hello"), Seen::Fin));
     }
     let over = stage.over().await.ended([Graceful; 3]).answered(4);
     over.at_once();

@@ -4,7 +4,7 @@ use lamplighter::ConnectionEnd::{Graceful, Idle, Silent};
 use lamplighter_harness::{Manners, Seen};
 
 use crate::stage::{LAME_DUCK, Stage};
-use crate::{CLOSING, millis, secs};
+use crate::{answer, millis, secs};
 
 const NOTHING: (String, Seen) = (String::new(), Seen::Fin);
 
@@ -42,7 +42,7 @@ async fn a_silent_connection_that_speaks_in_its_100_ms_is_answered() {
     stage.drains().await;
     stage.passes(millis(90)).await;
     silent.request("/").await.unwrap();
-    assert_eq!(silent.rest().await, (CLOSING.into(), Seen::Fin));
+    assert_eq!(silent.rest().await, (answer("hello"), Seen::Fin));
     let over = stage.over().await.ended([Graceful]).answered(1);
     over.drained_in(millis(90));
 }
@@ -72,7 +72,7 @@ async fn a_silent_connection_lives_through_the_lame_duck_and_is_served_in_it() {
     stage.enters_lame_duck().await;
     stage.passes(LAME_DUCK - millis(1)).await;
     late.request("/").await.unwrap();
-    assert_eq!(late.rest().await, (CLOSING.into(), Seen::Fin));
+    assert_eq!(late.rest().await, (answer("hello"), Seen::Fin));
     stage.passes(millis(3)).await;
     assert_eq!(mute.rest().await, NOTHING);
     let over = stage.over().await.ended([Silent, Graceful]).answered(1);

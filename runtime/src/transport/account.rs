@@ -17,6 +17,7 @@ use lamplighter_lifecycle::{ConnectionEnd, ConnectionId, Input, Instant, Protoco
 
 use super::in_flight::By;
 use super::io::Place;
+use super::stalled::Stalled;
 use super::verb::Verb;
 use super::{Inner, flag};
 
@@ -46,6 +47,7 @@ pub(super) struct Account {
     last_begun_at: AtomicU64,
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
+    pub(super) stalled: Stalled,
     ending: Mutex<Ending>,
     waker: Mutex<Option<Waker>>,
     socket: Mutex<Place>,
@@ -89,6 +91,7 @@ impl Account {
             last_begun_at: AtomicU64::new(opened_at.as_nanos()),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
+            stalled: Stalled::default(),
             ending: Mutex::default(),
             waker: Mutex::new(None),
             socket: Mutex::new(Place::Elsewhere),
@@ -147,6 +150,7 @@ impl Account {
         for waiting in lock(&self.waiting).values() {
             waiting.waker.wake_by_ref();
         }
+        self.stalled.wake();
     }
 
     // ---- the socket, while neither hyper nor a handler has it ----

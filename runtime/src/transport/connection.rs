@@ -285,7 +285,11 @@ impl Connected {
             account: &self.account,
             seen: &self.seen,
             limits: &self.inner.limits,
-            streams: &Streams::new(self.inner.tasks.runtime().clone(), scope),
+            streams: &Streams::new(
+                self.inner.tasks.runtime().clone(),
+                scope,
+                Arc::clone(&self.account),
+            ),
         };
         let app = &self.inner.app.0;
         self.stage = Stage::Speaking(if protocol == Protocol::Http2 {

@@ -15,11 +15,12 @@ use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 use tower_service::Service;
 
+use super::account::Account;
 use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::scope::{self, ServerScope};
 use super::service::{BoxError, Incoming, Site};
-use super::tunnel;
+use super::{stalled, tunnel};
 
 /// A connection that speaks HTTP.
 pub(crate) trait Conversation: Send {
@@ -152,11 +153,16 @@ pub(crate) struct Streams(Arc<Spawner>);
 struct Spawner {
     runtime: Handle,
     scope: ServerScope,
+    account: Arc<Account>,
 }
 
 impl Streams {
-    pub(super) fn new(runtime: Handle, scope: ServerScope) -> Self {
-        Self(Arc::new(Spawner { runtime, scope }))
+    pub(super) fn new(runtime: Handle, scope: ServerScope, account: Arc<Account>) -> Self {
+        Self(Arc::new(Spawner {
+            runtime,
+            scope,
+            account,
+        }))
     }
 }
 
@@ -170,10 +176,15 @@ where
                   be touched by every request of every connection"
     )]
     fn execute(&self, stream: F) {
-        let Spawner { runtime, scope } = &*self.0;
+        let Spawner {
+            runtime,
+            scope,
+            account,
+        } = &*self.0;
         if let Some(exchange) = tunnel::opening() {
             runtime.spawn(tunnel::carry(exchange, stream));
         } else {
+            let stream = stalled::until_forced(Arc::clone(account), stream);
             runtime.spawn(scope::scope(scope.clone(), stream));
         }
     }
