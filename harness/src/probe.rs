@@ -5,6 +5,7 @@
 
 mod http1;
 mod http2;
+mod requests;
 mod seen;
 mod sight;
 #[cfg(test)]

@@ -8,7 +8,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "a fixture that cannot go on fails its test"
 )]
 

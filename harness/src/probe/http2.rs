@@ -37,23 +37,23 @@ impl Manners {
 #[derive(Debug)]
 pub(super) struct Http2 {
     manners: Manners,
-    next_stream: u32,
+    pub(super) next_stream: u32,
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADER: usize = 9;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
-const WINDOW_UPDATE: u8 = 8;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 
 /// END_STREAM of DATA and HEADERS, ACK of SETTINGS and PING.
-const LAST: u8 = 0x1;
-const END_HEADERS: u8 = 0x4;
+pub(super) const LAST: u8 = 0x1;
+pub(super) const END_HEADERS: u8 = 0x4;
 
 /// SETTINGS_HEADER_TABLE_SIZE = 0: what a head says does not depend on the heads before it.
 const NO_TABLE: [u8; 6] = [0, 1, 0, 0, 0, 0];
@@ -88,86 +88,6 @@ impl Probe {
         let mut bytes = BytesMut::from(PREFACE.get(sent..).unwrap_or_default());
         put_frame(&mut bytes, SETTINGS, 0, 0, &NO_TABLE);
         self.send(bytes)
-    }
-
-    /// Sends a GET for this path on a new HTTP/2 stream, which the request ends; resolves with the
-    /// stream's number.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    #[track_caller]
-    pub fn open_stream(&mut self, path: &str) -> impl Future<Output = io::Result<u32>> {
-        self.send_request("GET", path, LAST)
-    }
-
-    /// Sends the head of a POST to this path on a new HTTP/2 stream, whose body is to follow
-    /// ([`send_data`](Self::send_data)); resolves with the stream's number.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    #[track_caller]
-    pub fn open_upload(&mut self, path: &str) -> impl Future<Output = io::Result<u32>> {
-        self.send_request("POST", path, 0)
-    }
-
-    /// Sends a piece of a request's body, of at most 16 KiB; with `last`, its end.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    #[track_caller]
-    pub fn send_data(
-        &mut self,
-        stream: u32,
-        data: &[u8],
-        last: bool,
-    ) -> impl Future<Output = io::Result<()>> + use<'_> {
-        self.send_frame(DATA, if last { LAST } else { 0 }, stream, data)
-    }
-
-    /// Lets the server send so many bytes more than the 64 KiB that it may from the beginning: on
-    /// one stream, and on the connection.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    #[track_caller]
-    pub fn widen(&mut self, stream: u32, by: u32) -> impl Future<Output = io::Result<()>> {
-        let mut bytes = BytesMut::new();
-        for stream in [0, stream] {
-            put_frame(&mut bytes, WINDOW_UPDATE, 0, stream, &by.to_be_bytes());
-        }
-        self.send(bytes)
-    }
-
-    #[track_caller]
-    fn send_request(
-        &mut self,
-        method: &str,
-        path: &str,
-        last: u8,
-    ) -> impl Future<Output = io::Result<u32>> + use<'_> {
-        let stream = self.http2.as_mut().map_or(1, |http2| {
-            let stream = http2.next_stream;
-            http2.next_stream += 2;
-            stream
-        });
-        let mut block = BytesMut::new();
-        // Literals without indexing, plain text: the simplest encoding there is.
-        for (name, value) in [
-            (":method", method),
-            (":scheme", "http"),
-            (":authority", "probe"),
-            (":path", path),
-        ] {
-            block.put_u8(0);
-            put_text(&mut block, name);
-            put_text(&mut block, value);
-        }
-        let send = self.send_frame(HEADERS, last | END_HEADERS, stream, &block);
-        async move { send.await.map(|()| stream) }
     }
 
     /// Sends PING.
@@ -325,29 +245,12 @@ fn literal(mut block: &[u8]) -> Option<u16> {
     None
 }
 
-fn put_frame(bytes: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+pub(super) fn put_frame(bytes: &mut BytesMut, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
     bytes.put_uint(payload.len() as u64, 3);
     bytes.put_u8(kind);
     bytes.put_u8(flags);
     bytes.put_u32(stream);
     bytes.put_slice(payload);
-}
-
-/// A string of up to 127 bytes needs one byte for its length; longer ones two more.
-fn put_text(block: &mut BytesMut, text: &str) {
-    const PREFIX: usize = 127;
-    if text.len() < PREFIX {
-        block.put_uint(text.len() as u64, 1);
-    } else {
-        block.put_u8(0x7f);
-        let mut rest = text.len() - PREFIX;
-        while rest >= 128 {
-            block.put_uint((rest % 128 + 128) as u64, 1);
-            rest /= 128;
-        }
-        block.put_uint(rest as u64, 1);
-    }
-    block.put_slice(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -395,12 +298,5 @@ mod tests {
         let data = *b"12345678";
         assert_eq!(seen, Seen::Ping { ack: false, data });
         assert_eq!(reply.as_ref(), b"\0\0\x08\x06\x01\0\0\0\x0012345678");
-    }
-
-    #[test]
-    fn a_long_text_has_its_length_in_front() {
-        let mut block = BytesMut::new();
-        put_text(&mut block, &"x".repeat(127 + 300));
-        assert_eq!(block.get(..3), Some(&[0x7f, 0xac, 0x02][..]));
     }
 }

@@ -147,9 +147,9 @@ async fn what_came_of_each_stream_is_told_apart() {
 #[tokio::test]
 async fn manners_decide_what_is_answered() {
     // SETTINGS, then PING.
-    const ASKED: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\0\0\0\0\012345678";
+    const ASKED: &[u8] = b"\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\0\0\0\0\x0012345678";
     const SETTLED: &[u8] = b"\0\0\0\x04\x01\0\0\0\0";
-    const PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\012345678";
+    const PONG: &[u8] = b"\0\0\x08\x06\x01\0\0\0\x0012345678";
     for (manners, answered) in [
         (Manners::Polite, [SETTLED, PONG].concat()),
         (Manners::NoSettingsAck, PONG.to_vec()),

@@ -142,7 +142,7 @@ async fn half_a_head_gets_fin_by_force() {
 
 #[tokio::test(start_paused = true)]
 async fn half_a_head_begun_before_ready_and_completed_after_it_is_served() {
-    let mut stage = Stage::starting().await;
+    let stage = Stage::starting().await;
     let mut half = stage.says(HALF).await;
     stage.gets_ready().await;
     half.send(REST).await.unwrap();

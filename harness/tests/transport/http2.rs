@@ -237,7 +237,7 @@ async fn a_mute_peer_told_in_the_lame_duck_holds_the_drain_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn before_ready_a_stream_gets_503_and_the_connection_lives_on() {
-    let mut stage = Stage::starting().await;
+    let stage = Stage::starting().await;
     let mut early = stage.http2(Manners::Polite).await;
     let stream = early.open_stream("/").await.unwrap();
     assert_eq!(early.streamed(stream).await.status, Some(503));

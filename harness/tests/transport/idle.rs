@@ -54,7 +54,7 @@ async fn an_idle_connection_gets_fin_by_force() {
 
 #[tokio::test(start_paused = true)]
 async fn before_ready_a_connection_gets_503_and_lives_on() {
-    let mut stage = Stage::starting().await;
+    let stage = Stage::starting().await;
     let mut early = stage.connects().await;
     early.request("/").await.unwrap();
     let answer = early.answer().await;

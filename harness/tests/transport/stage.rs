@@ -119,7 +119,7 @@ impl Setting {
 
     /// The server runs.
     pub(crate) async fn running(self) -> Stage {
-        let mut stage = self.starting().await;
+        let stage = self.starting().await;
         stage.gets_ready().await;
         stage
     }
@@ -146,7 +146,7 @@ impl Stage {
         Setting::new(plan()).anchored().running().await
     }
 
-    pub(crate) async fn gets_ready(&mut self) {
+    pub(crate) async fn gets_ready(&self) {
         self.ready.open();
         within("readiness", self.handle.reached(Phase::Running)).await;
     }
@@ -242,16 +242,17 @@ impl Stage {
     /// Waits until the server has read what was sent before: it has answered somebody who came
     /// after that, and left.
     pub(crate) async fn has_read(&self) {
-        let before = self.handle.report().connections().ends;
+        let ended = |end| self.handle.report().connections().ended(end);
+        let before = ConnectionEnd::ALL.map(ended);
         let mut passer_by = self.connects().await;
         passer_by.request("/").await.unwrap();
         passer_by.answer().await;
         drop(passer_by);
         let left = async {
             loop {
-                let ends = self.handle.report().connections().ends;
-                match (0..).zip(ends).find(|(end, count)| *count > before[*end]) {
-                    Some((end, _)) => break ConnectionEnd::ALL[end],
+                let mut ends = ConnectionEnd::ALL.into_iter().zip(before);
+                match ends.find(|(end, before)| ended(*end) > *before) {
+                    Some((end, _)) => break end,
                     None => tokio::task::yield_now().await,
                 }
             }

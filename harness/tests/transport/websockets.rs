@@ -43,9 +43,12 @@ async fn echoes(probe: &mut Probe) {
 
 /// Everything that came, as one.
 fn bytes(probe: &Probe) -> Vec<u8> {
-    let bytes = |seen: &Seen| match seen {
-        Seen::Bytes(bytes) => bytes.to_vec(),
-        _ => Vec::new(),
+    let bytes = |seen: &Seen| {
+        if let Seen::Bytes(bytes) = seen {
+            bytes.to_vec()
+        } else {
+            Vec::new()
+        }
     };
     probe.seen().iter().flat_map(bytes).collect()
 }
@@ -115,7 +118,7 @@ async fn a_new_upgrade_while_draining_gets_503_and_its_connection_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn before_ready_an_upgrade_gets_503_and_may_try_again() {
-    let mut stage = Stage::starting().await;
+    let stage = Stage::starting().await;
     let mut early = stage.connects().await;
     early.send(upgrade("/ws") + "\r\n").await.unwrap();
     assert_eq!(early.answer().await.status(), 503);
