@@ -13,6 +13,8 @@
 
 #[path = "transport/app.rs"]
 mod app;
+#[path = "transport/clients.rs"]
+mod clients;
 #[path = "transport/heads.rs"]
 mod heads;
 #[path = "transport/http2.rs"]
