@@ -25,6 +25,8 @@ mod idle;
 mod in_flight;
 #[path = "transport/kernel.rs"]
 mod kernel;
+#[path = "transport/leftovers.rs"]
+mod leftovers;
 #[path = "transport/over.rs"]
 mod over;
 #[path = "transport/readers.rs"]

@@ -241,3 +241,15 @@ async fn http_1_0_and_head_requests_are_answered_as_they_are_and_end() {
         stage.over().await.ended([Graceful]).answered(1).at_once();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_request_that_nobody_has_read_does_not_spoil_the_first_ones_answer() {
+    let stage = Stage::running().await;
+    let mut probe = stage.held().await;
+    probe.request("/").await.unwrap();
+    stage.has_read().await;
+    stage.drains().await;
+    stage.gate.open();
+    assert_eq!(probe.rest().await, (answer("let go"), Seen::Fin));
+    stage.over().await.ended([Graceful]).at_once();
+}

@@ -25,7 +25,7 @@ const AWAY: &[u8] = b"\x88\x02\x03\xe9";
 const AWAY_BACK: &[u8] = b"\x88\x82\0\0\0\0\x03\xe9";
 
 /// A WebSocket that is open.
-async fn websocket(stage: &Stage, path: &str) -> Probe {
+pub(crate) async fn websocket(stage: &Stage, path: &str) -> Probe {
     let mut probe = stage.connects().await;
     probe.send(upgrade(path) + "\r\n").await.unwrap();
     let head = probe.head().await;
