@@ -8,7 +8,7 @@ use std::io;
 use bytes::{BufMut, BytesMut};
 
 use super::Probe;
-use super::http2::{DATA, END_HEADERS, HEADERS, LAST, WINDOW_UPDATE, put_frame};
+use super::http2::{DATA, END_HEADERS, HEADERS, LAST, RST_STREAM, WINDOW_UPDATE, put_frame};
 
 impl Probe {
     /// Sends a GET for this path on a new HTTP/2 stream, which the request ends; resolves with the
@@ -46,6 +46,20 @@ impl Probe {
         last: bool,
     ) -> impl Future<Output = io::Result<()>> + use<'_> {
         self.send_frame(DATA, if last { LAST } else { 0 }, stream, data)
+    }
+
+    /// Sends RST_STREAM with this code: the client wants no answer any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    #[track_caller]
+    pub fn reset_stream(
+        &mut self,
+        stream: u32,
+        code: u32,
+    ) -> impl Future<Output = io::Result<()>> + use<'_> {
+        self.send_frame(RST_STREAM, 0, stream, &code.to_be_bytes())
     }
 
     /// Lets the server send so many bytes more than the 64 KiB that it may from the beginning: on

@@ -171,17 +171,19 @@ async fn manners_decide_what_is_answered() {
 }
 
 #[tokio::test]
-async fn an_upload_is_sent_piece_by_piece_and_a_window_is_widened_twice() {
+async fn an_upload_is_sent_piece_by_piece_its_window_widened_twice_and_its_stream_reset() {
     let (mut probe, mut server) = pair().await.unwrap();
     probe.http2(Manners::Mute).await.unwrap();
     let stream = probe.open_upload("/").await.unwrap();
     probe.send_data(stream, b"a", false).await.unwrap();
     probe.send_data(stream, b"b", true).await.unwrap();
     probe.widen(stream, 9).await.unwrap();
+    probe.reset_stream(stream, 8).await.unwrap();
     probe.finish().await.unwrap();
     let mut came = Vec::new();
     server.read_to_end(&mut came).await.unwrap();
     let tail = b"\0\0\x01\0\0\0\0\0\x01a\0\0\x01\0\x01\0\0\0\x01b\
-        \0\0\x04\x08\0\0\0\0\0\0\0\0\x09\0\0\x04\x08\0\0\0\0\x01\0\0\0\x09";
+        \0\0\x04\x08\0\0\0\0\0\0\0\0\x09\0\0\x04\x08\0\0\0\0\x01\0\0\0\x09\
+        \0\0\x04\x03\0\0\0\0\x01\0\0\0\x08";
     assert!(came.ends_with(tail), "{came:?}");
 }

@@ -313,3 +313,27 @@ async fn a_connection_gets_fin_in_every_state_when_the_start_is_stopped() {
     let over = stage.over().await.ended([Graceful]).answered(0);
     over.at_once();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_cancels_its_stream_and_leaves_holds_nothing() {
+    for goes_before in [true, false] {
+        let stage = Stage::running().await;
+        let (mut probe, stream) = held(&stage, Manners::Polite).await;
+        if goes_before {
+            probe.reset_stream(stream, CANCEL).await.unwrap();
+            stage.in_flight(0).await;
+            stage.drains().await;
+        } else {
+            stage.drains().await;
+            goaway(&mut probe).await;
+            probe.reset_stream(stream, CANCEL).await.unwrap();
+            stage.in_flight(0).await;
+        }
+        drop(probe);
+        let over = stage.over().await.at_once();
+        over.requests(Requests {
+            aborted: 1,
+            ..Requests::default()
+        });
+    }
+}

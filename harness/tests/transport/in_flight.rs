@@ -1,7 +1,8 @@
 //! HTTP/1 requests in flight when the server stops.
 
 use lamplighter::ConnectionEnd::{Cut, Failed, Graceful};
-use lamplighter_harness::{Probe, Seen};
+use lamplighter::{OnDeadline, Plan};
+use lamplighter_harness::{Gate, Probe, Seen};
 
 use crate::over::Requests;
 use crate::stage::{LAME_DUCK, Setting, Stage, plan};
@@ -95,6 +96,26 @@ async fn a_handler_that_hears_cancelled_has_its_lead_to_answer() {
     assert_eq!(probe.rest().await, (answer("time is up"), Seen::Fin));
     let over = stage.over().await.ended([Graceful]).answered(1);
     over.drained_in(millis(6900));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_keeps_waiting_waits_for_its_last_request_and_hooks_wait_for_that() {
+    let plan = Plan::new().on_deadline(OnDeadline::KeepWaiting);
+    let mut stage = Setting::new(plan).running().await;
+    let cleaned = Gate::new();
+    cleaned.open();
+    let cleanup = cleaned.clone();
+    let hook = move || async move { cleanup.pass().await };
+    stage.handle.hook(hook).unwrap();
+    let mut probe = stage.held().await;
+    stage.drains().await;
+    stage.passes(secs(3 * 24 * 3600)).await;
+    assert_eq!((stage.handle.in_flight(), cleaned.arrived()), (1, 0));
+    stage.gate.open();
+    assert_eq!(probe.rest().await, (answer("let go"), Seen::Fin));
+    let over = stage.over().await.ended([Graceful]).answered(1);
+    over.drained_in(secs(3 * 24 * 3600));
+    assert_eq!(cleaned.arrived(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,10 +7,10 @@ use std::io::Write;
 use std::net::TcpStream;
 
 use lamplighter::ConnectionEnd::Graceful;
-use lamplighter_harness::{Probe, Seen};
+use lamplighter_harness::{Manners, Probe, Seen};
 
-use crate::answer;
 use crate::stage::{LAME_DUCK, Stage};
+use crate::{answer, goes_away_after};
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: probe\r\n\r\n";
 
@@ -56,6 +56,33 @@ async fn a_request_in_the_kernel_of_a_kept_alive_connection_is_answered() {
     let mut probe = Probe::of(stream).unwrap();
     assert_eq!(probe.rest().await, (answer("hello"), Seen::Fin));
     stage.over().await.ended([Graceful]).answered(2).at_once();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_in_the_kernel_is_answered_and_named_by_the_last_goaway() {
+    let stage = Stage::running().await;
+    let mut probe = stage.http2(Manners::Polite).await;
+    // A socket that has room takes it at once: the runtime has no turn here either.
+    let stream = probe.open_stream("/").await.unwrap();
+    drop(stage.stop());
+    assert_eq!(probe.streamed(stream).await.body, "hello");
+    assert_eq!(probe.end().await, Seen::Fin);
+    assert_eq!(probe.goaways(), goes_away_after(stream));
+    stage.over().await.ended([Graceful]).answered(1).at_once();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_http2_connection_in_the_queue_is_answered() {
+    let stage = Stage::running().await;
+    let stream = TcpStream::connect(stage.addr).unwrap();
+    let mut probe = Probe::of(stream).unwrap();
+    probe.http2(Manners::Polite).await.unwrap();
+    let stream = probe.open_stream("/").await.unwrap();
+    drop(stage.stop());
+    assert_eq!(probe.streamed(stream).await.body, "hello");
+    assert_eq!(probe.end().await, Seen::Fin);
+    assert_eq!(probe.goaways(), goes_away_after(stream));
+    stage.over().await.ended([Graceful]).answered(1).at_once();
 }
 
 #[tokio::test(start_paused = true)]
