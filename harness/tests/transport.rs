@@ -37,6 +37,8 @@ mod silent;
 mod stage;
 #[path = "transport/streams.rs"]
 mod streams;
+#[path = "transport/threads.rs"]
+mod threads;
 #[path = "transport/websockets.rs"]
 mod websockets;
 

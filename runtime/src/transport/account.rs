@@ -63,7 +63,16 @@ struct Waiting {
 #[derive(Default)]
 struct Ending {
     end: Option<ConnectionEnd>,
+    in_order: Option<InOrder>,
     cut: Vec<Work>,
+}
+
+/// A connection that ended with all written that it was given.
+struct InOrder {
+    /// How it ended, if what is unsettled turns out to be answered.
+    end: ConnectionEnd,
+    /// How many requests had been aborted by then.
+    aborted: u64,
 }
 
 impl Account {
@@ -320,8 +329,18 @@ impl Account {
         lock(&self.ending).end.get_or_insert(end);
     }
 
+    /// All that was handed over is with the kernel, also where the task of its stream has not said so
+    /// yet; if nothing else is left, the connection ends like this.
+    pub(super) fn has_written_all(&self, end: ConnectionEnd) {
+        let aborted = self.aborted.load(Ordering::Acquire);
+        lock(&self.ending).in_order = Some(InOrder { end, aborted });
+    }
+
     fn close(&self) {
         let mut ending = std::mem::take(&mut *lock(&self.ending));
+        if ending.in_order.is_some() {
+            self.flushed(self.handed_over());
+        }
         let left = self.in_flight();
         if left > 0 {
             // No request is left, so these are answers that never reached the kernel, or a socket
@@ -341,7 +360,12 @@ impl Account {
             }
         }
         let tally = self.tally();
+        let in_order = ending
+            .in_order
+            .filter(|known| known.aborted == tally.aborted)
+            .map(|known| known.end);
         let end = match ending.end {
+            Some(ConnectionEnd::Failed) => in_order.unwrap_or(ConnectionEnd::Failed),
             // What was to be cut made it in the time that resets get.
             Some(ConnectionEnd::Cut) if tally.cut == 0 => ConnectionEnd::Graceful,
             Some(end) => end,

@@ -308,11 +308,7 @@ impl Connected {
         if let Err(error) = result {
             log::debug!(target: "lamplighter::transport", connection = %account.id, %error, "connection failed");
         }
-        let end = if account.has(flag::FORCED) {
-            ConnectionEnd::Cut
-        } else if unanswered {
-            ConnectionEnd::Failed
-        } else if account.has(flag::ANNOUNCED) {
+        let end = if account.has(flag::ANNOUNCED) {
             // Whether the peer waited for the last formality or left at the announcement.
             ConnectionEnd::Graceful
         } else if account.has(flag::PEER_ENDED) {
@@ -327,6 +323,17 @@ impl Connected {
         let ordinary = matches!(end, ConnectionEnd::Graceful | ConnectionEnd::Idle);
         let end = if ordinary && self.machine.is_retired() {
             ConnectionEnd::Retired
+        } else {
+            end
+        };
+        if unanswered && result.is_ok() && self.machine.protocol() == Protocol::Http2 {
+            // The task of a stream may still hold an answer that the peer has got.
+            account.has_written_all(end);
+        }
+        let end = if account.has(flag::FORCED) {
+            ConnectionEnd::Cut
+        } else if unanswered {
+            ConnectionEnd::Failed
         } else {
             end
         };
