@@ -13,13 +13,17 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use lamplighter_lifecycle::{ConnectionEnd, ConnectionId, Input, Instant, Protocol, Tally, Work};
+use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 
 use super::in_flight::By;
 use super::io::Place;
 use super::stalled::Stalled;
 use super::verb::Verb;
 use super::{Inner, flag};
+
+mod ending;
+
+use ending::Ending;
 
 /// The account of one connection. Lives until everything of the connection is gone.
 pub(super) struct Account {
@@ -58,21 +62,6 @@ struct Waiting {
     verb: Verb,
     begun_at: Instant,
     waker: Waker,
-}
-
-#[derive(Default)]
-struct Ending {
-    end: Option<ConnectionEnd>,
-    in_order: Option<InOrder>,
-    cut: Vec<Work>,
-}
-
-/// A connection that ended with all written that it was given.
-struct InOrder {
-    /// How it ended, if what is unsettled turns out to be answered.
-    end: ConnectionEnd,
-    /// How many requests had been aborted by then.
-    aborted: u64,
 }
 
 impl Account {
@@ -320,66 +309,6 @@ impl Account {
     /// Requests that began since the last call began at `now`, as far as nobody knows better.
     pub(super) fn seen_at(&self, now: Instant) {
         self.last_begun_at.store(now.as_nanos(), Ordering::Relaxed);
-    }
-
-    // ---- the end ----
-
-    /// Settles how the connection ends; the first one counts.
-    pub(super) fn ends(&self, end: ConnectionEnd) {
-        lock(&self.ending).end.get_or_insert(end);
-    }
-
-    /// All that was handed over is with the kernel, also where the task of its stream has not said so
-    /// yet; if nothing else is left, the connection ends like this.
-    pub(super) fn has_written_all(&self, end: ConnectionEnd) {
-        let aborted = self.aborted.load(Ordering::Acquire);
-        lock(&self.ending).in_order = Some(InOrder { end, aborted });
-    }
-
-    fn close(&self) {
-        let mut ending = std::mem::take(&mut *lock(&self.ending));
-        if ending.in_order.is_some() {
-            self.flushed(self.handed_over());
-        }
-        let left = self.in_flight();
-        if left > 0 {
-            // No request is left, so these are answers that never reached the kernel, or a socket
-            // that the application had taken over.
-            let forced = self.has(flag::FORCED);
-            let work = self.last_work();
-            let count = if forced {
-                &self.cut
-            } else if self.protocol() == Protocol::Upgraded {
-                &self.answered
-            } else {
-                &self.aborted
-            };
-            count.fetch_add(left, Ordering::AcqRel);
-            if forced {
-                ending.cut.extend((0..left).map(|_| work.clone()));
-            }
-        }
-        let tally = self.tally();
-        let in_order = ending
-            .in_order
-            .filter(|known| known.aborted == tally.aborted)
-            .map(|known| known.end);
-        let end = match ending.end {
-            Some(ConnectionEnd::Failed) => in_order.unwrap_or(ConnectionEnd::Failed),
-            // What was to be cut made it in the time that resets get.
-            Some(ConnectionEnd::Cut) if tally.cut == 0 => ConnectionEnd::Graceful,
-            Some(end) => end,
-            None if tally.cut > 0 => ConnectionEnd::Cut,
-            None => ConnectionEnd::Failed,
-        };
-        self.inner.forget(self.id);
-        self.inner.sink.input(Input::ConnectionClosed {
-            connection: self.id,
-            protocol: self.protocol(),
-            end,
-            tally,
-            cut: ending.cut,
-        });
     }
 }
 

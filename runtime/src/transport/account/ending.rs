@@ -1,0 +1,86 @@
+//! How a connection ended, settled when the last part of it is gone (floor 2).
+//!
+//! **Invariant:** what is left in flight at the end is counted by what ended it.
+
+use std::sync::atomic::Ordering;
+
+use lamplighter_lifecycle::{ConnectionEnd, Input, Protocol, Work};
+
+use super::{Account, lock};
+use crate::transport::flag;
+
+/// What is known of the end before it is settled.
+#[derive(Default)]
+pub(super) struct Ending {
+    end: Option<ConnectionEnd>,
+    in_order: Option<InOrder>,
+    pub(super) cut: Vec<Work>,
+}
+
+/// A connection that ended with all written that it was given.
+struct InOrder {
+    /// How it ended, if what is unsettled turns out to be answered.
+    end: ConnectionEnd,
+    /// How many requests had been aborted by then.
+    aborted: u64,
+}
+
+impl Account {
+    /// Settles how the connection ends; the first one counts.
+    pub(in crate::transport) fn ends(&self, end: ConnectionEnd) {
+        lock(&self.ending).end.get_or_insert(end);
+    }
+
+    /// All that was handed over is with the kernel, also where the task of its stream has not said so
+    /// yet; if nothing else is left, the connection ends like this.
+    pub(in crate::transport) fn has_written_all(&self, end: ConnectionEnd) {
+        let aborted = self.aborted.load(Ordering::Acquire);
+        lock(&self.ending).in_order = Some(InOrder { end, aborted });
+    }
+
+    pub(super) fn close(&self) {
+        let mut ending = std::mem::take(&mut *lock(&self.ending));
+        if ending.in_order.is_some() {
+            self.flushed(self.handed_over());
+        }
+        let left = self.in_flight();
+        if left > 0 {
+            // No request is left, so these are answers that never reached the kernel, or a socket
+            // that the application had taken over.
+            let forced = self.has(flag::FORCED);
+            let work = self.last_work();
+            let count = if forced {
+                &self.cut
+            } else if self.protocol() == Protocol::Upgraded {
+                &self.answered
+            } else {
+                &self.aborted
+            };
+            count.fetch_add(left, Ordering::AcqRel);
+            if forced {
+                ending.cut.extend((0..left).map(|_| work.clone()));
+            }
+        }
+        let tally = self.tally();
+        let in_order = ending
+            .in_order
+            .filter(|known| known.aborted == tally.aborted)
+            .map(|known| known.end);
+        let end = match ending.end {
+            Some(ConnectionEnd::Failed) => in_order.unwrap_or(ConnectionEnd::Failed),
+            // What was to be cut made it in the time that resets get.
+            Some(ConnectionEnd::Cut) if tally.cut == 0 => ConnectionEnd::Graceful,
+            Some(end) => end,
+            None if tally.cut > 0 => ConnectionEnd::Cut,
+            None => ConnectionEnd::Failed,
+        };
+        self.inner.forget(self.id);
+        self.inner.sink.input(Input::ConnectionClosed {
+            connection: self.id,
+            protocol: self.protocol(),
+            end,
+            tally,
+            cut: ending.cut,
+        });
+    }
+}
