@@ -106,7 +106,12 @@ async fn a_stream_beyond_the_last_goaway_is_never_begun() {
     assert_eq!(probe.streamed(stream).await.body, "let go");
     assert_eq!(probe.end().await, Seen::Fin);
     assert_eq!(probe.stream(beyond).status, None);
-    stage.over().await.ended([Graceful]).answered(1).at_once();
+    let over = stage.over().await.ended([Graceful]).at_once();
+    over.requests(Requests {
+        answered: 1,
+        refused: 1,
+        ..Requests::default()
+    });
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ const CUT: Requests = Requests {
     cut: 1,
     aborted: 0,
     late: 0,
+    refused: 0,
 };
 
 /// A connection with half the body of a request, whose handler waits for the rest.

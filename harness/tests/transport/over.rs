@@ -22,6 +22,7 @@ pub(crate) struct Requests {
     pub(crate) cut: u64,
     pub(crate) aborted: u64,
     pub(crate) late: u64,
+    pub(crate) refused: u64,
 }
 
 impl Over {
@@ -71,6 +72,7 @@ impl Over {
             cut: tally.cut,
             aborted: tally.aborted,
             late: tally.late_unprocessed,
+            refused: tally.refused_retryable,
         };
         assert_eq!(counted, expected, "{}", self.report);
         self
