@@ -107,6 +107,30 @@ async fn a_reader_of_http2_that_does_not_read_is_reset_50_ms_after_the_deadline(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waits_for_a_window_at_the_end_costs_no_finished_stream() {
+    let mut stage = Stage::running().await;
+    let mut probe = stage.http2(Manners::Polite).await;
+    // All of the page is h2's already, its end included: nothing can reset that stream any more.
+    let page = probe.open_stream("/page").await.unwrap();
+    let begins = |seen: &Seen| matches!(seen, Seen::Headers { .. });
+    probe.until("the page's head", begins).await;
+    // The connection's window is not the one that is used up.
+    probe.send_frame(8, 0, 0, &ALL.to_be_bytes()).await.unwrap();
+    let done = probe.open_stream("/").await.unwrap();
+    let begins = |seen: &Seen| matches!(seen, Seen::Headers { stream, .. } if *stream == done);
+    probe.until("the other head", begins).await;
+    stage.in_flight(1).await;
+    stage.forces().await;
+    stage.passes(millis(60)).await;
+    assert_eq!(probe.streamed(done).await.body, "hello");
+    assert_eq!(probe.end().await, Seen::Fin);
+    assert!(!probe.stream(page).ended);
+    let over = stage.over().await.ended([Cut]);
+    over.named(&["http/2 GET"])
+        .took(lamplighter::Phase::ForceClosing, millis(50));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_finished_answer_still_arrives_while_another_connection_is_cut() {
     let stage = Stage::running().await;
     let mut reader = stage.connects().await;

@@ -22,6 +22,7 @@ const IDLE: Input = Input::Activity(Activity {
     begun: 0,
     in_flight: 0,
     head: false,
+    blocked: false,
 });
 
 #[test]
@@ -108,4 +109,48 @@ fn what_is_in_flight_has_begun_and_ended_in_no_way() {
 fn numbers_are_given_back_as_they_were_given() {
     assert_eq!(ConnectionId::new(7).number(), 7);
     assert_eq!(ListenerId::new(7).number(), 7);
+}
+
+#[test]
+fn a_turn_in_a_spread_drain_is_not_put_off_by_a_deadline_that_comes_later() {
+    let spread = Duration::from_secs(10);
+    let times = Times {
+        drain_spread: spread,
+        ..Times::default()
+    };
+    let mut connection = Connection::new(ConnectionId::new(1), times, at(0), &[]);
+    connection.handle(at(0), Input::Speaks(Protocol::Http2));
+    connection.handle(at(0), Input::Ordered(Order::Drain { deadline: None }));
+    let turn = connection.poll_timeout();
+    assert!(turn.is_some_and(|turn| turn > at(1_000) && turn <= at(0) + spread));
+    let deadline = Some(at(100_000));
+    connection.handle(at(1_000), Input::Ordered(Order::Drain { deadline }));
+    assert_eq!(connection.poll_timeout(), turn);
+}
+
+#[test]
+fn a_connection_is_long_quiet_a_second_after_it_was_told_or_last_worked() {
+    let mut connection = http2(&[]);
+    connection.handle_timeout(at(60_000));
+    assert!(!connection.is_long_quiet(), "nobody stops the server");
+    let until = at(70_000);
+    connection.handle(at(60_000), Input::Ordered(Order::LameDuck { until }));
+    let told = connection.poll_timeout().unwrap();
+    connection.handle_timeout(told);
+    let busy = Input::Activity(Activity {
+        begun: 1,
+        in_flight: 1,
+        ..Activity::default()
+    });
+    let quiet = Input::Activity(Activity {
+        begun: 1,
+        ..Activity::default()
+    });
+    connection.handle(told, busy);
+    let last = told + Duration::from_millis(300);
+    connection.handle(last, quiet);
+    for (since, long) in [(0, false), (999, false), (1_000, true), (5_000, true)] {
+        connection.handle_timeout(last + Duration::from_millis(since));
+        assert_eq!(connection.is_long_quiet(), long, "{since} ms");
+    }
 }

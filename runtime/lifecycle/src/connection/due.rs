@@ -208,11 +208,18 @@ impl Connection {
             (Stage::Http1 { head: Some(_) }, _) => (now, Due::Close(ConnectionEnd::TimedOut)),
             (Stage::Http1 { head: None }, _) => (now, Due::Close(ConnectionEnd::Idle)),
             (Stage::Http2, None) if working => (now, Due::CutStreams),
-            // The peer does not take the resets: nothing that it has not got matters any more.
-            (Stage::Http2, Some(cut_at)) if working => (
-                When::At(cut_at + self.times.flush_grace),
-                Due::Reset(ConnectionEnd::Cut),
-            ),
+            (Stage::Http2, Some(cut_at)) if working => {
+                let due = if self.activity.blocked {
+                    // The peer does not take the resets: nothing that it has not got matters any
+                    // more.
+                    Due::Reset(ConnectionEnd::Cut)
+                } else {
+                    // It took all there was, so what is left waits for a window that it has not
+                    // granted. It knows how much of that it misses; what is finished still arrives.
+                    Due::Close(ConnectionEnd::Cut)
+                };
+                (When::At(cut_at + self.times.flush_grace), due)
+            }
             (Stage::Http2, Some(_)) => (now, Due::Close(ConnectionEnd::Cut)),
             (Stage::Http2, None) if self.is_told() => (now, Due::Close(ConnectionEnd::Graceful)),
             (Stage::Http2, None) => (now, Due::Close(ConnectionEnd::Idle)),

@@ -68,6 +68,8 @@ pub struct Activity {
     pub in_flight: u64,
     /// Whether bytes of a request's head have come, but not all. HTTP/1 only.
     pub head: bool,
+    /// Whether frames wait for the peer to take those before them. HTTP/2 only.
+    pub blocked: bool,
 }
 
 /// Something for whoever carries the bytes to do.

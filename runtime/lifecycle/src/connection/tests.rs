@@ -26,6 +26,17 @@ fn activity(begun: u64, in_flight: u64, head: bool) -> Input {
         begun,
         in_flight,
         head,
+        blocked: false,
+    })
+}
+
+/// Work of HTTP/2 whose frames the peer does not take.
+fn blocked(begun: u64, in_flight: u64) -> Input {
+    Input::Activity(Activity {
+        begun,
+        in_flight,
+        head: false,
+        blocked: true,
     })
 }
 
@@ -179,8 +190,16 @@ fn force_asks_of_each_kind_of_connection_what_the_table_says() {
     flushed.handle(at(10), activity(1, 0, false));
     assert_eq!(effects(&mut flushed), [Close(ConnectionEnd::Cut)]);
     assert_eq!(stalled.poll_timeout(), Some(at(51)));
-    stalled.handle_timeout(at(51));
-    assert_eq!(effects(&mut stalled), [Reset(ConnectionEnd::Cut)]);
+    // What is left waits for a window, or for the peer to take anything at all.
+    let mut deaf = stalled.clone();
+    deaf.handle(at(10), blocked(1, 1));
+    for (connection, end) in [
+        (&mut stalled, Close(ConnectionEnd::Cut)),
+        (&mut deaf, Reset(ConnectionEnd::Cut)),
+    ] {
+        connection.handle_timeout(at(51));
+        assert_eq!(effects(connection), [end]);
+    }
 }
 
 #[test]

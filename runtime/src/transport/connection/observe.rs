@@ -33,6 +33,7 @@ impl Connected {
             begun: self.account.begun(),
             in_flight: self.account.in_flight(),
             head,
+            blocked: blocked && !http1,
         };
         let body = head && self.has_rest_of_body();
         if activity == self.told && !body {

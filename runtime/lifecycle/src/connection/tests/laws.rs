@@ -11,6 +11,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         Just(Input::Speaks(Protocol::Http2)),
         (0..4_u64, 0..3_u64, any::<bool>())
             .prop_map(|(begun, in_flight, head)| activity(begun, in_flight, head)),
+        (0..4_u64, 0..3_u64).prop_map(|(begun, in_flight)| blocked(begun, in_flight)),
         Just(Input::Upgraded),
         (0..20_000_u64).prop_map(|millis| Input::Ordered(Order::LameDuck { until: at(millis) })),
         prop::option::of(0..20_000_u64).prop_map(|millis| Input::Ordered(Order::Drain {
