@@ -31,9 +31,10 @@ mod transport;
 
 pub use lamplighter_lifecycle::{
     Budget, Cause, ConnectionEnd, ConnectionId, ConnectionsReport, CutWork,
-    Event as ServerEventKind, Failure, HookError, HookName, HookOutcome, HookReport, OnDeadline,
-    OnListenerError, Outcome, Phase, PhaseReport, Plan, PlanError, Protocol, ServerState, Signal,
-    SignalTaken, StartFailure, Tally, WhileDraining, Work, WorkerOutcome, WorkerReport,
+    Event as ServerEventKind, Failure, HookError, HookName, HookOutcome, HookReport,
+    LameDuckReadiness, OnDeadline, OnListenerError, Outcome, Phase, PhaseReport, Plan, PlanError,
+    Protocol, ServerState, Signal, SignalTaken, StartFailure, Tally, WhileDraining, Work,
+    WorkerOutcome, WorkerReport,
 };
 pub use os::block_on::block_on;
 #[cfg(unix)]
@@ -52,9 +53,11 @@ pub use server::{
 };
 #[cfg(feature = "axum")]
 pub use transport::OutsideServer;
+#[cfg(feature = "grpc")]
+pub use transport::Reflection;
 pub use transport::{
-    Application, Check, Health, Incoming, Limits, LimitsError, Peer, ShutdownController,
-    ShutdownSignal,
+    Application, Check, Health, Healthcheck, HttpHealth, Incoming, Limits, LimitsError, Peer,
+    ProtocolError, ServerProtocol, ServingStatus, ShutdownController, ShutdownSignal,
 };
 
 /// The code of the README, as tests.

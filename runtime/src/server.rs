@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** every decision about a life is the core's; here it is only carried out.
 
+mod admin;
 mod callbacks;
 #[cfg(feature = "config")]
 mod config;
@@ -36,6 +37,7 @@ pub use hook::{Hook, HookContext, HookFn, HookResult, IntoHook};
 pub use report::Report;
 pub use running::{Ready, Running};
 
+use self::admin::Admin;
 use self::driver::Driver;
 use self::life::Life;
 use self::signals::{Mode, arm_process, arm_source};
@@ -47,7 +49,8 @@ use crate::os::signal::{BoxSignalSource, SignalSource};
 use crate::os::tasks::Tasks;
 use crate::os::watchdog::{self, Watched};
 use crate::transport::{
-    Application, Erased, Health, Limits, Setup, ShutdownSignal, Sink, Transport,
+    Application, Erased, Health, Limits, Protocols, ServerProtocol, Setup, ShutdownSignal, Sink,
+    Transport,
 };
 
 /// Where a server listens that was told nothing else.
@@ -77,6 +80,7 @@ struct Parts {
     app: Erased,
     binds: Vec<Bind>,
     limits: Limits,
+    protocols: Protocols,
     network: BoxNetwork,
     stop_on: Option<Vec<Signal>>,
     source: Option<BoxSignalSource>,
@@ -96,6 +100,7 @@ impl Server {
                 app: app.erase(),
                 binds: vec![Bind::from(DEFAULT_ADDR)],
                 limits: Limits::default(),
+                protocols: Protocols::default(),
                 network: BoxNetwork::new(TcpNetwork),
                 stop_on: None,
                 source: None,
@@ -174,6 +179,14 @@ impl Server {
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         self.change(|parts| parts.limits = limits)
+    }
+
+    /// Speaks this beside the application, outside of its layers: [`Healthcheck`](crate::Healthcheck),
+    /// `Reflection`. Each once; what does not hold comes out of [`check`](Self::check) and of the
+    /// start.
+    #[must_use]
+    pub fn protocol(self, protocol: impl ServerProtocol) -> Self {
+        self.change(|parts| protocol.add(&mut parts.protocols))
     }
 
     /// The signals that stop it. Unless told: none under [`start`](Self::start); SIGTERM, SIGINT
@@ -407,8 +420,16 @@ impl Server {
             Some(source) => arm_source(life, &own, source, parts.stop_on, mode),
             None => arm_process(life, parts.stop_on, mode),
         };
+        let mut protocols = parts.protocols;
+        let admin_bind = protocols.take_bind();
+        let infrastructure = protocols.build(&life.health, &life.signal);
+        let admin = admin_bind.map(|bind| {
+            let limits = parts.limits.clone();
+            Admin::new(bind, life, infrastructure.clone(), limits, &tasks)
+        });
         let transport = Transport::new(Setup {
             app: parts.app,
+            infrastructure,
             limits: parts.limits,
             budget: life.ask(|machine| *machine.budget()),
             clock: life.clock.clone(),
@@ -419,12 +440,14 @@ impl Server {
         });
         life.set_transport(transport.clone());
         life.set_watch(watchdog::watch(Arc::clone(life) as Arc<dyn Watched>));
+        let admin_transport = admin.as_ref().map(|admin| admin.transport.clone());
         let (cancel_start, cancelled) = watch::channel(false);
         let start = Start {
             life: Arc::clone(life),
             binds: parts.binds,
             network: parts.network,
             transport: transport.clone(),
+            admin,
             refused: refused.and(armed),
             cancelled,
         };
@@ -433,6 +456,7 @@ impl Server {
             tasks,
             own: own.clone(),
             transport,
+            admin: admin_transport,
             start: Some(start),
             cancel_start,
             start_task: None,
@@ -450,8 +474,10 @@ impl Parts {
         if let Some(reason) = &self.refused {
             return Err(reason.clone());
         }
-        Bind::check_all(&self.binds).map_err(Arc::new)?;
+        let admin = self.protocols.bind();
+        Bind::check_all(self.binds.iter().chain(admin)).map_err(Arc::new)?;
         self.limits.check()?;
+        self.protocols.check().map_err(Arc::new)?;
         Ok(())
     }
 }

@@ -32,8 +32,11 @@ mod connection;
 mod conversation;
 mod flag;
 mod frames;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod health;
 mod in_flight;
+mod infrastructure;
 mod io;
 mod limits;
 mod linger;
@@ -42,6 +45,9 @@ mod orders;
 mod outside;
 mod own_answer;
 mod peer;
+mod protocol;
+#[cfg(feature = "grpc")]
+mod reflection;
 mod room;
 mod scope;
 mod seen;
@@ -58,11 +64,17 @@ mod tests;
 
 pub(crate) use accept::{Accepting, Newcomers, Queue};
 pub(crate) use health::Answers;
-pub use health::{Check, Health};
+pub use health::http::HttpHealth;
+pub use health::{Check, Health, ServingStatus};
+pub(crate) use infrastructure::{Infrastructure, nothing_else};
 pub use limits::{Limits, LimitsError};
 #[cfg(feature = "axum")]
 pub use outside::OutsideServer;
 pub use peer::Peer;
+pub(crate) use protocol::Protocols;
+pub use protocol::{Healthcheck, ProtocolError, ServerProtocol};
+#[cfg(feature = "grpc")]
+pub use reflection::Reflection;
 pub(crate) use scope::{ServerKey, ServerScope, current_server, scope, scope_sync};
 pub(crate) use service::BoxError;
 pub(crate) use service::sealed::Erased;
@@ -90,6 +102,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
 pub(crate) struct Setup {
     /// The application.
     pub(crate) app: Erased,
+    /// What answers beside it.
+    pub(crate) infrastructure: Option<Arc<Infrastructure>>,
     /// Its defences.
     pub(crate) limits: Limits,
     /// The budget of a stop, for what it says of connections.
@@ -114,6 +128,7 @@ pub(crate) struct Transport {
 
 struct Inner {
     app: Erased,
+    infrastructure: Option<Arc<Infrastructure>>,
     limits: Limits,
     drain_spread: Duration,
     while_draining: WhileDraining,
@@ -144,6 +159,7 @@ impl Transport {
     pub(crate) fn new(setup: Setup) -> Self {
         let Setup {
             app,
+            infrastructure,
             limits,
             budget,
             clock,
@@ -156,6 +172,7 @@ impl Transport {
         Self {
             inner: Arc::new(Inner {
                 app,
+                infrastructure,
                 room: Room::new(limits.connections()),
                 limits,
                 drain_spread: budget.drain_spread(),

@@ -21,6 +21,20 @@ pub(crate) const fn panics_abort() -> bool {
     cfg!(panic = "abort")
 }
 
+/// How much memory the process has in RAM, in bytes; `None` where the kernel does not say so in
+/// `/proc/self/status`.
+pub(crate) fn resident_bytes() -> Option<u64> {
+    resident_of(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn resident_of(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
 /// How the process treats its signals, as the bit masks of `/proc/self/status`.
 ///
 /// Elsewhere than on Linux nobody can tell without `unsafe`: nothing counts as ignored or caught.
@@ -92,6 +106,16 @@ const fn bit(signal: Signal) -> u64 {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_read_in_bytes_or_not_at_all() {
+        assert_eq!(
+            resident_of("Name:\tserver\nVmRSS:\t    1234 kB\n"),
+            Some(1234 * 1024)
+        );
+        assert_eq!(resident_of("Name:\tserver\nVmRSS:\t1234\n"), None);
+        assert_eq!(resident_of(""), None);
+    }
 
     #[test]
     fn masks_of_the_status_file_name_their_signals() {

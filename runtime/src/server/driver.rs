@@ -12,6 +12,7 @@ use lamplighter_lifecycle::{
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::admin;
 use super::callbacks::callback_name;
 use super::error::ServerError;
 use super::handle::ServerHandle;
@@ -35,6 +36,8 @@ pub(crate) struct Driver {
     /// What waits for the above, and the driver itself.
     pub(crate) own: Tasks,
     pub(crate) transport: Transport,
+    /// What is asked on the admin listener, if there is one.
+    pub(crate) admin: Option<Transport>,
     pub(crate) start: Option<Start>,
     pub(crate) cancel_start: watch::Sender<bool>,
     pub(crate) start_task: Option<AbortHandle>,
@@ -203,7 +206,8 @@ impl Driver {
 
     fn begin_start(&mut self) {
         if let Some(start) = self.start.take() {
-            let task = self.tasks.spawn("start", start.run());
+            // Checks are asked inside of it: a stop that one of them waits for would wait for it.
+            let task = self.tasks.spawn("start", scope(self.scope(), start.run()));
             self.start_task = Some(task.abort_handle());
         }
     }
@@ -308,6 +312,9 @@ impl Driver {
             if let Some(name) = self.task_name(*stuck) {
                 self.tasks.leave(&name);
             }
+        }
+        if let Some(admin) = &self.admin {
+            admin::close(admin);
         }
         if self.tasks.count() == 0 {
             life.input(Input::Disposed);

@@ -10,7 +10,7 @@ use lamplighter_lifecycle::{CheckError, Failure, HookError, PlanError};
 
 use super::report::Report;
 use crate::os::listener::BindError;
-use crate::transport::LimitsError;
+use crate::transport::{LimitsError, ProtocolError};
 
 /// Why a server did not become ready, with the report of the stop that followed.
 ///
@@ -86,6 +86,9 @@ pub enum StartReason {
     /// A limit does not hold.
     #[error("the limits do not hold: {0}")]
     Limits(#[from] LimitsError),
+    /// Health or reflection was set up in a way that does not hold.
+    #[error(transparent)]
+    Protocol(#[from] Arc<ProtocolError>),
     /// Signals could not be listened to.
     #[error("cannot listen to signals: {0}")]
     Signals(Arc<std::io::Error>),

@@ -101,10 +101,10 @@ impl Life {
             }),
             wake: Notify::new(),
             tasks: OnceLock::new(),
-            clock,
             key: ServerKey::new(),
             callbacks: Callbacks::default(),
-            health: Health::default(),
+            health: Health::new(clock.clone()),
+            clock,
             controller,
             signal,
             transport: Mutex::new(None),
@@ -136,7 +136,7 @@ impl Life {
         // Off in the step of the cause, not when the driver gets round to it: whoever has called
         // `stop()` finds the server not ready.
         if inner.machine.readiness() == Readiness::NotReady {
-            self.health.set(Readiness::NotReady);
+            self.health.set_readiness(Readiness::NotReady);
         }
         let phase = inner.machine.phase();
         let drained = inner.machine.is_drained();
@@ -191,7 +191,7 @@ impl Life {
     pub(crate) fn set_readiness(&self, readiness: Readiness) {
         let inner = self.lock();
         if inner.machine.readiness() == readiness {
-            self.health.set(readiness);
+            self.health.set_readiness(readiness);
         }
     }
 
@@ -381,7 +381,7 @@ impl Life {
         workers.into_iter().for_each(let_go);
         let_go(transport);
         self.callbacks.clear();
-        self.health.set(Readiness::NotReady);
+        self.health.set_readiness(Readiness::NotReady);
         self.health.clear();
         self.set_told();
         self.finished.send_if_modified(|known| {

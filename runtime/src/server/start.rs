@@ -9,6 +9,7 @@ use std::time::Duration;
 use lamplighter_lifecycle::{Input, ListenerId, StartFailure};
 use tokio::sync::watch;
 
+use super::admin::Admin;
 use super::error::StartReason;
 use super::life::{Bound, Life};
 use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork, Holding};
@@ -24,6 +25,7 @@ pub(crate) struct Start {
     pub(crate) binds: Vec<Bind>,
     pub(crate) network: BoxNetwork,
     pub(crate) transport: Transport,
+    pub(crate) admin: Option<Admin>,
     /// What was found wrong before anything was bound.
     pub(crate) refused: Result<(), StartReason>,
     pub(crate) cancelled: watch::Receiver<bool>,
@@ -94,7 +96,14 @@ impl Start {
                 Err(error) => return Err(self.refused(error)),
             }
         }
-        self.accept(open);
+        let admin = match self.admin.take() {
+            None => None,
+            Some(Admin { bind, transport }) => match bind.open(&self.network).await {
+                Ok(listener) => Some((listener, transport)),
+                Err(error) => return Err(self.refused(error)),
+            },
+        };
+        self.accept(open, admin);
         Ok(())
     }
 
@@ -112,9 +121,11 @@ impl Start {
     }
 
     /// Hands the listeners to the transport: from here on whoever connects is answered.
-    fn accept(&self, open: Vec<BoundListener>) {
+    fn accept(&self, open: Vec<BoundListener>, admin: Option<(BoundListener, Transport)>) {
+        let admin_listener = admin.as_ref().map(|(listener, _)| listener);
         let addrs = open
             .iter()
+            .chain(admin_listener)
             .map(|listener| Bound {
                 name: listener.name().map(Into::into),
                 addr: listener.addr().clone(),
@@ -136,6 +147,14 @@ impl Start {
             });
         }
         self.transport.accept(accepting);
+        if let Some((listener, transport)) = admin {
+            transport.accept(vec![Accepting {
+                id: ListenerId::new(u32::MAX),
+                label: listener.label(),
+                listener: listener.into_listener(),
+                newcomers: Newcomers::Leave,
+            }]);
+        }
         self.life.input(Input::Bound);
     }
 }

@@ -17,6 +17,7 @@ use pin_project_lite::pin_project;
 use super::account::Account;
 use super::flag;
 use super::in_flight::{By, Exchange};
+use super::infrastructure::InfrastructureBody;
 use super::service::BoxError;
 use super::tunnel;
 
@@ -111,6 +112,7 @@ pin_project! {
     #[project = ContentProj]
     enum Content<B> {
         Application { #[pin] body: B },
+        Infrastructure { body: InfrastructureBody },
         Own { text: Option<Bytes> },
     }
 }
@@ -124,6 +126,16 @@ where
     pub(super) fn application(body: B, hold: Hold, no_content: bool) -> Self {
         let body = Self {
             content: Content::Application { body },
+            hold: Held::new(hold),
+            no_content,
+        };
+        body.begin()
+    }
+
+    /// What an endpoint of our own answers, perhaps for long.
+    pub(super) fn infrastructure(body: InfrastructureBody, hold: Hold, no_content: bool) -> Self {
+        let body = Self {
+            content: Content::Infrastructure { body },
             hold: Held::new(hold),
             no_content,
         };
@@ -184,7 +196,7 @@ where
         if exchange.account().has(flag::FORCED) {
             return Poll::Ready(Some(Err(cancelled())));
         }
-        let frame = match this.content.as_mut().project() {
+        let polled = match this.content.as_mut().project() {
             ContentProj::Own { text } => {
                 exchange.finish();
                 return Poll::Ready(text.take().map(|text| {
@@ -194,42 +206,36 @@ where
                     }))
                 }));
             }
-            ContentProj::Application { mut body } => {
-                let polled = catch_unwind(AssertUnwindSafe(|| {
-                    let frame = body.as_mut().poll_frame(cx);
-                    let ended = body.is_end_stream();
-                    (frame, ended)
-                }));
-                let Ok((frame, ended)) = polled else {
-                    return Poll::Ready(Some(Err(BodyPanicked.into())));
-                };
-                if frame.is_pending() {
-                    exchange.waits(cx);
-                    if exchange.account().has(flag::FORCED) {
-                        return Poll::Ready(Some(Err(cancelled())));
-                    }
-                }
-                let frame = ready!(frame);
-                let last = match &frame {
-                    None => true,
-                    Some(Ok(frame)) => ended || frame.is_trailers(),
-                    Some(Err(_)) => false,
-                };
-                if last {
-                    exchange.finish();
-                }
-                frame
-            }
+            ContentProj::Application { body } => polled(body, cx, Data::Application),
+            ContentProj::Infrastructure { body } => polled(Pin::new(body), cx, Data::Own),
         };
+        let Some((frame, ended)) = polled else {
+            return Poll::Ready(Some(Err(BodyPanicked.into())));
+        };
+        if frame.is_pending() {
+            exchange.waits(cx);
+            if exchange.account().has(flag::FORCED) {
+                return Poll::Ready(Some(Err(cancelled())));
+            }
+        }
+        let frame = ready!(frame);
+        let last = match &frame {
+            None => true,
+            Some(Ok(frame)) => ended || frame.is_trailers(),
+            Some(Err(_)) => false,
+        };
+        if last {
+            exchange.finish();
+        }
         Poll::Ready(frame.map(|frame| {
-            frame.map_err(Into::into).map(|frame| {
+            frame.map(|frame| {
                 frame.map_data(|data| Chunk {
                     hold: if data.has_remaining() {
                         hold.for_chunk()
                     } else {
                         None
                     },
-                    data: Data::Application(data),
+                    data,
                 })
             })
         }))
@@ -241,6 +247,7 @@ where
         }
         match &self.content {
             Content::Application { body } => body.is_end_stream(),
+            Content::Infrastructure { body } => body.is_end_stream(),
             Content::Own { text } => text.is_none(),
         }
     }
@@ -248,11 +255,36 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Application { body } => body.size_hint(),
+            Content::Infrastructure { body } => body.size_hint(),
             Content::Own { text } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }
         }
     }
+}
+
+/// A frame of a body, and whether the body has ended with it.
+type Polled<D> = (Poll<Option<Result<Frame<Data<D>>, BoxError>>>, bool);
+
+/// Polls a body; `None` if that panicked.
+#[inline]
+fn polled<B, D>(
+    mut body: Pin<&mut B>,
+    cx: &mut Context<'_>,
+    data: fn(B::Data) -> Data<D>,
+) -> Option<Polled<D>>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    catch_unwind(AssertUnwindSafe(|| {
+        let frame = body.as_mut().poll_frame(cx);
+        let frame = frame.map(|frame| {
+            frame.map(|frame| frame.map(|frame| frame.map_data(data)).map_err(Into::into))
+        });
+        (frame, body.is_end_stream())
+    }))
+    .ok()
 }
 
 /// What HTTP/2 peers of a cut stream get to know: it is over, and not because of them.
@@ -278,6 +310,16 @@ pub(super) struct Chunk<D: Buf> {
 enum Data<D> {
     Application(D),
     Own(Bytes),
+}
+
+impl<D: Buf> Data<D> {
+    #[inline]
+    fn has_remaining(&self) -> bool {
+        match self {
+            Self::Application(data) => data.has_remaining(),
+            Self::Own(data) => data.has_remaining(),
+        }
+    }
 }
 
 impl<D: Buf> Buf for Chunk<D> {

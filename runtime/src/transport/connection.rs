@@ -290,6 +290,7 @@ impl Connected {
                 scope,
                 Arc::clone(&self.account),
             ),
+            infrastructure: self.inner.infrastructure.as_ref(),
         };
         let app = &self.inner.app.0;
         self.stage = Stage::Speaking(if protocol == Protocol::Http2 {

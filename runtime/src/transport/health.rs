@@ -1,118 +1,269 @@
-//! The health of one server: its lifecycle's gate, and the checks of its components (floor 2).
+//! The health of one server: its lifecycle's gate, its components, and its checks (floor 2).
 //!
 //! **Invariant:** nothing global: two servers of one process know nothing of each other.
-//! **Invariant:** readiness is set by the lifecycle alone.
+//! **Invariant:** readiness is set by the lifecycle alone; nothing that a user sets can turn on what
+//! the lifecycle has turned off.
 
 mod check;
+#[cfg(feature = "grpc")]
+pub(super) mod grpc;
+pub(super) mod http;
+#[cfg(feature = "grpc")]
+mod messages;
+mod round;
+#[cfg(feature = "grpc")]
+mod watch;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
-use lamplighter_lifecycle::Readiness;
+use lamplighter_lifecycle::{Instant, Readiness};
+use tokio::sync::watch as changes;
 
 pub use check::Check;
+#[cfg(feature = "grpc")]
+pub(super) use messages::descriptor_set;
+pub(crate) use round::Answers;
 
 use crate::os::clock::Clock;
 use crate::os::tasks::let_go;
 
-/// The health of one server. A clone is the same health.
-#[derive(Clone, Debug, Default)]
+/// Whether something should get traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ServingStatus {
+    /// It should.
+    Serving,
+    /// It should not.
+    NotServing,
+}
+
+impl ServingStatus {
+    /// The name that gRPC's health protocol gives it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "SERVING",
+            Self::NotServing => "NOT_SERVING",
+        }
+    }
+
+    const fn of(serving: bool) -> Self {
+        if serving {
+            Self::Serving
+        } else {
+            Self::NotServing
+        }
+    }
+}
+
+impl fmt::Display for ServingStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The health of one server: what its health endpoints answer with. A clone is the same health.
+///
+/// The server as a whole is serving while its lifecycle says that it is ready, no component is set to
+/// [`NotServing`](ServingStatus::NotServing), and every [`Check`] said yes when it was last asked.
+/// The lifecycle's part needs no help: readiness goes on at Ready and off at the cause of a stop.
+#[derive(Clone)]
 pub struct Health {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug, Default)]
 struct Inner {
+    clock: Clock,
     ready: AtomicBool,
+    components: Mutex<BTreeMap<Arc<str>, ServingStatus>>,
     checks: Mutex<Vec<Arc<Check>>>,
+    /// Counts everything that may change an answer, for those who wait for it.
+    changes: changes::Sender<u64>,
 }
 
 impl Health {
-    /// Adds a readiness check. The server becomes ready only after one round in which every check
-    /// was green; one that is added after that has no part in it.
-    pub fn check(&self, check: Check) {
-        self.lock().push(Arc::new(check));
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                clock,
+                ready: AtomicBool::new(false),
+                components: Mutex::default(),
+                checks: Mutex::default(),
+                changes: changes::Sender::new(0),
+            }),
+        }
     }
 
-    /// Whether the server should get traffic: it became ready, and no stop has begun.
+    /// Adds a readiness check. The server becomes ready only after one round in which every check
+    /// was green; one that is added after that has no part in it, but in every answer from then on.
+    pub fn check(&self, check: Check) {
+        lock(&self.inner.checks).push(Arc::new(check));
+        self.changed();
+    }
+
+    /// Sets the status of a component, and makes it known if it was not: a gRPC service by its full
+    /// name, such as `"orders.v1.Orders"`, or anything else that can be down.
+    ///
+    /// One that is not serving makes the server as a whole not serving; whoever watches is told at
+    /// once. The empty name stands for the server itself, and can only add to what the lifecycle
+    /// says: it cannot make a server ready that is not.
+    pub fn set(&self, component: impl Into<String>, status: ServingStatus) {
+        let component: String = component.into();
+        let before = lock(&self.inner.components).insert(component.into(), status);
+        if before != Some(status) {
+            self.changed();
+        }
+    }
+
+    /// Forgets a component: it has no part in the answers any more, and questions for it are
+    /// questions for something unknown. Without effect if it is not known.
+    pub fn remove(&self, component: &str) {
+        if lock(&self.inner.components).remove(component).is_some() {
+            self.changed();
+        }
+    }
+
+    /// Makes a component known as serving, unless something was said about it already.
+    #[cfg(feature = "grpc")]
+    pub(super) fn introduce(&self, component: String) {
+        let mut components = lock(&self.inner.components);
+        let component = component.into();
+        components
+            .entry(component)
+            .or_insert(ServingStatus::Serving);
+    }
+
+    /// Whether the server as a whole is serving, as far as is known: checks are not asked by this,
+    /// they count as what they said last.
+    #[must_use]
+    pub fn status(&self) -> ServingStatus {
+        let components = lock(&self.inner.components);
+        let serving = self.is_ready()
+            && components
+                .values()
+                .all(|status| *status == ServingStatus::Serving)
+            && self.checks().iter().all(|check| !check.is_down());
+        ServingStatus::of(serving)
+    }
+
+    /// Whether a component is serving; `None` if it is not known. While the server is not ready, none
+    /// of its components is serving.
+    #[must_use]
+    pub fn status_of(&self, component: &str) -> Option<ServingStatus> {
+        if component.is_empty() {
+            return Some(self.status());
+        }
+        let status = lock(&self.inner.components).get(component).copied()?;
+        let serving = self.is_ready() && status == ServingStatus::Serving;
+        Some(ServingStatus::of(serving))
+    }
+
+    /// Whether the lifecycle lets the server get traffic: it became ready, and no stop has begun, or
+    /// one whose plan holds readiness is in its lame duck. Components and checks have no part in it.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.inner.ready.load(Ordering::Acquire)
     }
 
-    pub(crate) fn set(&self, readiness: Readiness) {
+    pub(crate) fn set_readiness(&self, readiness: Readiness) {
         let ready = readiness == Readiness::Ready;
-        self.inner.ready.store(ready, Ordering::Release);
+        if self.inner.ready.swap(ready, Ordering::AcqRel) != ready {
+            self.changed();
+        }
     }
 
-    /// Runs every check once, side by side; whether all were green. `red` is told what is not green
-    /// whenever that changes. A check that has not answered yet counts as what it said in the round
-    /// before, which `answers` brings along.
-    pub(crate) async fn round(
-        &self,
-        clock: &Clock,
-        answers: &mut Answers,
-        red: impl Fn(Arc<str>),
-    ) -> bool {
-        let checks = self.lock().clone();
-        answers.0.resize(checks.len(), Answer::None);
-        let answers = Mutex::new(answers);
-        let known = || answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let tell = || {
-            let text = not_green(&checks, &known().0);
-            if let Some(text) = text {
-                red(text);
+    /// Asks every check whose last answer is too old, side by side, and gives the status of the
+    /// server as a whole. A server that is not ready asks nobody, and one that ceases to be ready
+    /// waits for nobody.
+    pub(super) async fn assess(&self) -> ServingStatus {
+        let checks = self.checks();
+        if self.is_ready() && !checks.is_empty() {
+            let asked = join_all(checks.iter().map(async |check| {
+                if check.ask(&self.inner.clock).await {
+                    self.changed();
+                }
+            }));
+            tokio::select! {
+                biased;
+                () = self.not_ready() => {}
+                _ = asked => {}
             }
-        };
-        tell();
-        let all = checks.iter().enumerate().map(async |(place, check)| {
-            let answer = check.run(clock).await;
-            let green = answer.is_ok();
-            if let Some(slot) = known().0.get_mut(place) {
-                *slot = answer.map_or_else(Answer::Red, |()| Answer::Green);
-            }
-            tell();
-            green
-        });
-        join_all(all).await.into_iter().all(|green| green)
+        }
+        self.status()
+    }
+
+    /// Resolves when the server is not ready.
+    async fn not_ready(&self) {
+        let mut changes = self.changes();
+        // An error would mean that this health is gone.
+        while self.is_ready() && changes.changed().await.is_ok() {}
+    }
+
+    /// When the answers of the checks are to be renewed for those who watch; `None` while nobody is
+    /// asked anyway.
+    #[cfg(feature = "grpc")]
+    fn renew_at(&self) -> Option<Instant> {
+        if !self.is_ready() {
+            return None;
+        }
+        let now = self.inner.clock.now();
+        let checks = self.checks();
+        checks.iter().map(|check| check.renew_at(now)).min()
+    }
+
+    /// Is told of everything that may change an answer.
+    fn changes(&self) -> changes::Receiver<u64> {
+        self.inner.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.inner.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Every component that is known, with what is answered for it.
+    fn components(&self) -> Vec<(Arc<str>, ServingStatus)> {
+        let ready = self.is_ready();
+        let components = lock(&self.inner.components);
+        let named = components.iter().filter(|(name, _)| !name.is_empty());
+        let status = |status| ServingStatus::of(ready && status == ServingStatus::Serving);
+        named
+            .map(|(name, own)| (Arc::clone(name), status(*own)))
+            .collect()
+    }
+
+    /// For how long the server has been there, from its start on.
+    fn uptime(&self) -> Duration {
+        self.inner.clock.now().since(Instant::ZERO)
     }
 
     /// Lets go of the checks, and of what they captured.
     pub(crate) fn clear(&self) {
-        let checks = std::mem::take(&mut *self.lock());
+        let checks = std::mem::take(&mut *lock(&self.inner.checks));
         checks.into_iter().for_each(let_go);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Check>>> {
-        let checks = self.inner.checks.lock();
-        checks.unwrap_or_else(PoisonError::into_inner)
+    fn checks(&self) -> Vec<Arc<Check>> {
+        lock(&self.inner.checks).clone()
     }
 }
 
-/// What the checks have said, from round to round.
-#[derive(Debug, Default)]
-pub(crate) struct Answers(Vec<Answer>);
-
-/// What a check has said last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Answer {
-    /// Nothing so far.
-    None,
-    Green,
-    Red(String),
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Health")
+            .field("ready", &self.is_ready())
+            .field("components", &*lock(&self.inner.components))
+            .field("checks", &self.checks())
+            .finish_non_exhaustive()
+    }
 }
 
-/// The checks that are not green, in order of registration; `None` if all are.
-fn not_green(checks: &[Arc<Check>], answers: &[Answer]) -> Option<Arc<str>> {
-    let lines: Vec<String> = checks
-        .iter()
-        .zip(answers)
-        .filter_map(|(check, answer)| match answer {
-            Answer::Green => None,
-            Answer::None => Some(format!("check {} has not answered", check.name())),
-            Answer::Red(error) => Some(format!("check {} is red: {error}", check.name())),
-        })
-        .collect();
-    (!lines.is_empty()).then(|| lines.join("; ").into())
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

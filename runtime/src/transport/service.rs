@@ -23,6 +23,7 @@ use super::body::{AnswerBody, Held, Hold, cancelled, refused};
 use super::conversation::{Conversation, Http1, Http2, Streams};
 use super::flag;
 use super::in_flight::Exchange;
+use super::infrastructure::{self, Infrastructure, InfrastructureBody};
 use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
@@ -118,6 +119,7 @@ pub(crate) struct Parts<'a> {
     pub(super) seen: &'a Arc<Seen>,
     pub(super) limits: &'a Limits,
     pub(super) streams: &'a Streams,
+    pub(super) infrastructure: Option<&'a Arc<Infrastructure>>,
 }
 
 pub(super) struct Typed<S>(S);
@@ -148,6 +150,7 @@ pub(super) struct Site<S> {
     service: S,
     account: Arc<Account>,
     seen: Arc<Seen>,
+    infrastructure: Option<Arc<Infrastructure>>,
     http1: bool,
 }
 
@@ -157,6 +160,7 @@ impl<S: Clone> Site<S> {
             service: service.clone(),
             account: Arc::clone(parts.account),
             seen: Arc::clone(parts.seen),
+            infrastructure: parts.infrastructure.cloned(),
             http1,
         }
     }
@@ -193,17 +197,31 @@ where
         } else {
             Hold::Shared(Arc::new(exchange))
         };
-        let step = match self.refusal(&request) {
+        Answering {
+            step: self.step(request),
+            tongue,
+            hold: Held::new(hold),
+        }
+    }
+}
+
+impl<S: Clone> Site<S> {
+    /// Who answers this request: infrastructure, in every phase; else the application, or we in its
+    /// stead.
+    #[inline]
+    fn step<F>(&self, request: Request<Incoming>) -> Step<S, F> {
+        if let Some(infrastructure) = &self.infrastructure
+            && let Some(endpoint) = infrastructure.endpoint(&request)
+        {
+            let future = infrastructure.answer(endpoint, request);
+            return Step::Infrastructure { future };
+        }
+        match self.refusal(&request) {
             Some(reason) => Step::Refused { reason },
             None => Step::Beginning {
                 service: self.service.clone(),
                 request: Some(request),
             },
-        };
-        Answering {
-            step,
-            tongue,
-            hold: Held::new(hold),
         }
     }
 }
@@ -244,6 +262,7 @@ pin_project! {
     enum Step<S, F> {
         Beginning { service: S, request: Option<Request<Incoming>> },
         Calling { #[pin] future: F },
+        Infrastructure { future: infrastructure::Answer },
         Refused { reason: Reason },
         /// Beyond the end of an HTTP/2 connection: not begun, and not counted so.
         Beyond,
@@ -282,7 +301,9 @@ where
                 }
             }
             StepProj::Beyond => return Poll::Ready(Err(refused())),
-            StepProj::Beginning { .. } | StepProj::Calling { .. } => {}
+            StepProj::Beginning { .. }
+            | StepProj::Calling { .. }
+            | StepProj::Infrastructure { .. } => {}
         }
         if is_cut(this.hold) {
             return Poll::Ready(Err(cancelled()));
@@ -307,7 +328,12 @@ where
             return Poll::Ready(Err(cancelled()));
         };
         let mut answer = match answered {
-            Ok(answer) => {
+            Ok(Answer::Infrastructure(answer)) => {
+                let (head, body) = answer.into_parts();
+                let no_content = prepare(&hold, head.status);
+                Response::from_parts(head, AnswerBody::infrastructure(body, hold, no_content))
+            }
+            Ok(Answer::Application(answer)) => {
                 let (head, body) = answer.into_parts();
                 let no_content = prepare(&hold, head.status);
                 let tunnel = tunnel_of(&hold, head.status);
@@ -327,6 +353,12 @@ where
     }
 }
 
+/// An answer, and whose it is.
+enum Answer<B> {
+    Application(Response<B>),
+    Infrastructure(Response<InfrastructureBody>),
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("the handler panicked")]
 struct HandlerPanicked;
@@ -341,7 +373,7 @@ fn is_cut(held: &Held) -> bool {
 fn poll_application<S, B>(
     mut step: Pin<&mut Step<S, S::Future>>,
     cx: &mut Context<'_>,
-) -> Poll<Result<Response<B>, S::Error>>
+) -> Poll<Result<Answer<B>, S::Error>>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
 {
@@ -354,7 +386,13 @@ where
                     None => return Poll::Pending,
                 }
             }
-            StepProj::Calling { future } => return future.poll(cx),
+            StepProj::Calling { future } => {
+                return future.poll(cx).map_ok(Answer::Application);
+            }
+            StepProj::Infrastructure { future } => {
+                let answer = ready!(future.as_mut().poll(cx));
+                return Poll::Ready(Ok(Answer::Infrastructure(answer)));
+            }
             StepProj::Refused { .. } | StepProj::Beyond => return Poll::Pending,
         };
         step.set(Step::Calling { future });

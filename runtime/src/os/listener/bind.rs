@@ -225,7 +225,9 @@ impl Bind {
     }
 
     /// Refuses what cannot be listened on by one server, without binding.
-    pub(crate) fn check_all(binds: &[Self]) -> Result<(), BindError> {
+    pub(crate) fn check_all<'a>(
+        binds: impl IntoIterator<Item = &'a Self>,
+    ) -> Result<(), BindError> {
         let (mut names, mut addrs) = (BTreeSet::new(), BTreeSet::new());
         for bind in binds {
             bind.check()?;

@@ -1,16 +1,19 @@
 //! One readiness check: a named question that a component answers in time, or is down (floor 2).
 //!
 //! **Invariant:** an error, a panic and silence are all one thing: down.
+//! **Invariant:** whoever is asked is asked by one at a time, and the others share the answer.
 
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use lamplighter_lifecycle::Instant;
 
+use super::lock;
 use crate::os::clock::Clock;
 use crate::os::tasks::panic_message;
 use crate::transport::BoxError;
@@ -18,6 +21,13 @@ use crate::transport::BoxError;
 /// The default of a kubelet's probe: an answer that comes later than that is not waited for there
 /// either.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// As often as a kubelet can ask. However many ask, what is behind the check is asked once a second.
+const CACHE: Duration = Duration::from_secs(1);
+
+/// Whoever watches is told of a check that is never kept for longer as often as this.
+#[cfg(feature = "grpc")]
+const LEAST_RENEWAL: Duration = Duration::from_secs(1);
 
 type Question =
     dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
@@ -27,12 +37,25 @@ pub struct Check {
     name: Arc<str>,
     question: Box<Question>,
     timeout: Duration,
+    cache: Duration,
+    latest: Mutex<Option<Latest>>,
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What a check has said last.
+#[derive(Clone)]
+pub(super) struct Latest {
+    pub(super) at: Instant,
+    pub(super) took: Duration,
+    pub(super) answer: Result<(), Arc<str>>,
 }
 
 impl Check {
     /// A check that is green when `question` returns `Ok`.
     ///
-    /// An error, a panic and a timeout count as red. The closure is called once per round.
+    /// An error, a panic and a timeout count as red. The closure is called once per round of a
+    /// start, and later when somebody wants to know whether the server is ready and the last answer
+    /// is too old; its future is dropped where nobody waits for the answer any more.
     pub fn new<F, Fut, E>(name: impl Into<String>, question: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -47,6 +70,9 @@ impl Check {
                 Box::pin(async move { answer.await.map_err(Into::into) })
             }),
             timeout: TIMEOUT,
+            cache: CACHE,
+            latest: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -57,27 +83,75 @@ impl Check {
         self
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// For how long an answer is good enough for those who ask next: 1 s unless told, so that what
+    /// is behind the check is not asked by every probe. Zero asks every time. A start always asks.
+    #[must_use]
+    pub const fn cache_for(mut self, cache: Duration) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    pub(super) fn name(&self) -> &str {
         &self.name
     }
 
+    /// What it has said last; `None` if it was never asked.
+    pub(super) fn latest(&self) -> Option<Latest> {
+        lock(&self.latest).clone()
+    }
+
+    /// Whether its last answer was not yes.
+    pub(super) fn is_down(&self) -> bool {
+        let latest = lock(&self.latest);
+        latest.as_ref().is_some_and(|latest| latest.answer.is_err())
+    }
+
+    /// Asks, unless the last answer is fresh enough; whether it says something else than before.
+    pub(super) async fn ask(&self, clock: &Clock) -> bool {
+        let _turn = self.turn.lock().await;
+        let fresh = |latest: &Latest| clock.now() < latest.at + self.cache;
+        if lock(&self.latest).as_ref().is_some_and(fresh) {
+            return false;
+        }
+        let before = self.is_down();
+        self.run(clock).await.is_err() != before
+    }
+
+    /// When its last answer will be too old for those who watch.
+    #[cfg(feature = "grpc")]
+    pub(super) fn renew_at(&self, now: Instant) -> Instant {
+        let interval = self.cache.max(LEAST_RENEWAL);
+        let latest = lock(&self.latest);
+        latest.as_ref().map_or(now, |latest| latest.at) + interval
+    }
+
     /// Asks once.
-    pub(crate) async fn run(&self, clock: &Clock) -> Result<(), String> {
-        let deadline = clock.now() + self.timeout;
+    pub(super) async fn run(&self, clock: &Clock) -> Result<(), Arc<str>> {
+        let began = clock.now();
+        let deadline = began + self.timeout;
         // The closure itself may panic as well as its future.
         let answer = async { (self.question)().await };
         let answer = AssertUnwindSafe(answer).catch_unwind();
-        tokio::select! {
+        let answer: Result<(), Arc<str>> = tokio::select! {
             biased;
             answer = answer => match answer {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => Err(error.to_string()),
-                Err(payload) => Err(format!("panicked: {}", panic_message(payload.as_ref()))),
+                Ok(Err(error)) => Err(error.to_string().into()),
+                Err(payload) => {
+                    Err(format!("panicked: {}", panic_message(payload.as_ref())).into())
+                }
             },
             () = clock.sleep_until(deadline) => {
-                Err(format!("no answer within {:?}", self.timeout))
+                Err(format!("no answer within {:?}", self.timeout).into())
             }
-        }
+        };
+        let at = clock.now();
+        *lock(&self.latest) = Some(Latest {
+            at,
+            took: at.since(began),
+            answer: answer.clone(),
+        });
+        answer
     }
 }
 
@@ -86,6 +160,7 @@ impl fmt::Debug for Check {
         f.debug_struct("Check")
             .field("name", &self.name)
             .field("timeout", &self.timeout)
+            .field("cache_for", &self.cache)
             .finish_non_exhaustive()
     }
 }

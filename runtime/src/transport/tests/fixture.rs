@@ -250,6 +250,7 @@ impl Fixture {
         });
         let (controller, signal) = ShutdownSignal::new(clock.clone());
         let transport = Transport::new(Setup {
+            infrastructure: None,
             app: app.erase(),
             limits,
             budget,

@@ -1,0 +1,166 @@
+//! The endpoints that are no part of the application: health and reflection (floor 2).
+//!
+//! They are asked before the application and its layers get to see a request, answer in every phase,
+//! and are refused nothing.
+//!
+//! **Invariant:** a request of the application pays for the comparison of its path, and for nothing
+//! else. **Invariant:** none of these exchanges holds a drain: each ends by itself when it begins.
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use tower_service::Service;
+
+#[cfg(feature = "grpc")]
+use super::health::grpc::HealthMethod;
+use super::health::http::Question;
+use super::health::{Health, http::HttpHealth};
+#[cfg(feature = "grpc")]
+use super::reflection::{Services, Version};
+use super::service::sealed::{Erase, Erased};
+use super::service::{BoxError, Incoming};
+use super::shutdown_signal::ShutdownSignal;
+
+/// The body of an answer of infrastructure.
+pub(super) type InfrastructureBody = UnsyncBoxBody<Bytes, BoxError>;
+
+/// An answer that is being made.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response<InfrastructureBody>> + Send>>;
+
+/// What a server answers beside its application.
+pub(crate) struct Infrastructure {
+    pub(super) health: Health,
+    #[cfg_attr(
+        not(feature = "grpc"),
+        expect(dead_code, reason = "only streams of gRPC outlive an answer")
+    )]
+    pub(super) signal: ShutdownSignal,
+    pub(super) http: Option<HttpHealth>,
+    #[cfg(feature = "grpc")]
+    pub(super) grpc_health: bool,
+    #[cfg(feature = "grpc")]
+    pub(super) reflection: Option<Services>,
+}
+
+/// Which endpoint a request is for.
+pub(super) enum Endpoint {
+    Http(Question),
+    #[cfg(feature = "grpc")]
+    Health(HealthMethod),
+    #[cfg(feature = "grpc")]
+    Reflection(Version),
+}
+
+impl Infrastructure {
+    /// The endpoint that a request is for; `None` if it is the application's.
+    #[inline]
+    pub(super) fn endpoint<B>(&self, request: &Request<B>) -> Option<Endpoint> {
+        let path = request.uri().path();
+        if let Some(http) = &self.http
+            && let Some(question) = http.question(path)
+        {
+            return Some(Endpoint::Http(question));
+        }
+        #[cfg(feature = "grpc")]
+        if path.starts_with("/grpc.") {
+            return self.grpc_endpoint(request);
+        }
+        None
+    }
+
+    #[cfg(feature = "grpc")]
+    fn grpc_endpoint<B>(&self, request: &Request<B>) -> Option<Endpoint> {
+        if !super::grpc::is_grpc(request.headers()) {
+            return None;
+        }
+        let path = request.uri().path();
+        if self.grpc_health
+            && let Some(method) = HealthMethod::of(path)
+        {
+            return Some(Endpoint::Health(method));
+        }
+        let version = Version::of(path)?;
+        self.reflection.as_ref()?;
+        Some(Endpoint::Reflection(version))
+    }
+
+    /// Answers.
+    pub(super) fn answer(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        request: Request<Incoming>,
+    ) -> Answer {
+        let this = Arc::clone(self);
+        match endpoint {
+            Endpoint::Http(question) => Box::pin(async move {
+                let Some(http) = &this.http else {
+                    return Response::new(InfrastructureBody::default());
+                };
+                let method = request.method();
+                let answer = http.answer(&this.health, question, method).await;
+                answer.map(|json| {
+                    Full::new(json)
+                        .map_err(|never| match never {})
+                        .boxed_unsync()
+                })
+            }),
+            #[cfg(feature = "grpc")]
+            Endpoint::Health(method) => {
+                let request = request.map(|body| this.until_draining(body));
+                let (health, signal) = (this.health.clone(), this.signal.clone());
+                Box::pin(async move { boxed(method.answer(health, signal, request).await) })
+            }
+            #[cfg(feature = "grpc")]
+            Endpoint::Reflection(version) => {
+                let request = request.map(|body| this.until_draining(body));
+                Box::pin(async move {
+                    match &this.reflection {
+                        Some(services) => boxed(services.answer(version, request).await),
+                        None => boxed(tonic::Status::unimplemented("").into_http()),
+                    }
+                })
+            }
+        }
+    }
+
+    #[cfg(feature = "grpc")]
+    fn until_draining(&self, body: Incoming) -> super::grpc::UntilDraining<Incoming> {
+        super::grpc::UntilDraining::new(body, self.signal.clone())
+    }
+}
+
+#[cfg(feature = "grpc")]
+fn boxed(answer: Response<tonic::body::Body>) -> Response<InfrastructureBody> {
+    answer.map(|body| body.map_err(Into::into).boxed_unsync())
+}
+
+/// An application that has nothing: what a listener serves that is there for infrastructure alone.
+pub(crate) fn nothing_else() -> Erased {
+    Nothing.erase()
+}
+
+#[derive(Clone, Copy)]
+struct Nothing;
+
+impl Service<Request<Incoming>> for Nothing {
+    type Response = Response<Empty<Bytes>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Empty<Bytes>>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        let mut answer = Response::new(Empty::new());
+        *answer.status_mut() = StatusCode::NOT_FOUND;
+        ready(Ok(answer))
+    }
+}
