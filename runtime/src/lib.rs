@@ -53,12 +53,12 @@ pub use server::{
 };
 #[cfg(feature = "axum")]
 pub use transport::OutsideServer;
-#[cfg(feature = "grpc")]
-pub use transport::Reflection;
 pub use transport::{
-    Application, Check, Health, Healthcheck, HttpHealth, Incoming, Limits, LimitsError, Peer,
+    App, Application, Check, Health, Healthcheck, HttpHealth, Incoming, Limits, LimitsError, Peer,
     ProtocolError, ServerProtocol, ServingStatus, ShutdownController, ShutdownSignal,
 };
+#[cfg(feature = "grpc")]
+pub use transport::{AppBody, AppFuture, Reflection, WithGrpc};
 
 /// The code of the README, as tests.
 #[cfg(doctest)]

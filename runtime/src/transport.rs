@@ -27,6 +27,7 @@ use crate::os::tasks::{TaskName, Tasks};
 mod accept;
 mod account;
 mod answer_head;
+mod app;
 mod body;
 mod connection;
 mod conversation;
@@ -63,6 +64,9 @@ mod verb;
 mod tests;
 
 pub(crate) use accept::{Accepting, Newcomers, Queue};
+pub use app::App;
+#[cfg(feature = "grpc")]
+pub use app::{AppBody, AppFuture, WithGrpc};
 pub(crate) use health::Answers;
 pub use health::http::HttpHealth;
 pub use health::{Check, Health, ServingStatus};

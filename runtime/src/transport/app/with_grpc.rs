@@ -1,0 +1,144 @@
+//! A plain service with those of tonic beside it (floor 2).
+//!
+//! **Invariant:** the plain service is ready before it is called; tonic's always are.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tonic::service::Routes;
+use tower_service::Service;
+
+use super::body::AppBody;
+use crate::transport::grpc::is_grpc;
+
+/// A plain service with the services of tonic beside it. See `App::grpc`.
+#[derive(Clone, Debug)]
+pub struct WithGrpc<S, G = Routes> {
+    plain: S,
+    grpc: G,
+    takes: Takes,
+}
+
+/// What goes to tonic.
+#[derive(Clone, Copy, Debug)]
+enum Takes {
+    Grpc,
+    #[cfg(feature = "grpc-web")]
+    GrpcAndWeb,
+}
+
+impl Takes {
+    #[inline]
+    fn takes(self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Grpc => is_grpc(headers),
+            #[cfg(feature = "grpc-web")]
+            Self::GrpcAndWeb => is_grpc(headers) || crate::transport::grpc::is_grpc_web(headers),
+        }
+    }
+}
+
+impl<S> WithGrpc<S> {
+    pub(super) const fn new(plain: S, grpc: Routes) -> Self {
+        Self {
+            plain,
+            grpc,
+            takes: Takes::Grpc,
+        }
+    }
+}
+
+#[cfg(feature = "grpc-web")]
+impl<S, G> WithGrpc<S, G> {
+    pub(super) const fn new_web(plain: S, grpc: G) -> Self {
+        Self {
+            plain,
+            grpc,
+            takes: Takes::GrpcAndWeb,
+        }
+    }
+}
+
+impl<S, G, R, B> Service<Request<R>> for WithGrpc<S, G>
+where
+    S: Service<Request<R>, Response = Response<B>>,
+    G: Service<Request<R>, Response = Response<tonic::body::Body>, Error = Infallible>,
+    B: Body<Data = Bytes>,
+{
+    type Response = Response<AppBody<B>>;
+    type Error = S::Error;
+    type Future = AppFuture<S::Future, G::Future, B>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.plain.poll_ready(cx)
+    }
+
+    #[inline]
+    fn call(&mut self, request: Request<R>) -> Self::Future {
+        let call = if self.takes.takes(request.headers()) {
+            Call::Grpc {
+                future: self.grpc.call(request),
+            }
+        } else {
+            Call::Plain {
+                future: self.plain.call(request),
+            }
+        };
+        AppFuture {
+            call,
+            body: PhantomData,
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of a `WithGrpc`, while it is being made.
+    pub struct AppFuture<P, G, B> {
+        #[pin]
+        call: Call<P, G>,
+        body: PhantomData<fn() -> B>,
+    }
+}
+
+pin_project! {
+    #[project = CallProj]
+    enum Call<P, G> {
+        Plain { #[pin] future: P },
+        Grpc { #[pin] future: G },
+    }
+}
+
+impl<P, G, B> std::fmt::Debug for AppFuture<P, G, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AppFuture").finish_non_exhaustive()
+    }
+}
+
+impl<P, G, B, E> Future for AppFuture<P, G, B>
+where
+    P: Future<Output = Result<Response<B>, E>>,
+    G: Future<Output = Result<Response<tonic::body::Body>, Infallible>>,
+{
+    type Output = Result<Response<AppBody<B>>, E>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().call.project() {
+            CallProj::Plain { future } => {
+                future.poll(cx).map_ok(|answer| answer.map(AppBody::plain))
+            }
+            CallProj::Grpc { future } => future.poll(cx).map(|answer| match answer {
+                Ok(answer) => Ok(answer.map(AppBody::grpc)),
+                Err(never) => match never {},
+            }),
+        }
+    }
+}
