@@ -14,6 +14,9 @@
     reason = "a program is free to use tokio's clock"
 )]
 
+#[path = "quickstart/greet.rs"]
+mod greet;
+
 use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write;
@@ -27,7 +30,10 @@ use axum::response::Response;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
-use lamplighter::{Bind, Check, Config, Hook, Server, ShutdownSignal, Variables};
+use lamplighter::{
+    App, Application, Bind, Check, Config, Healthcheck, Hook, HttpHealth, Reflection, Server,
+    ShutdownSignal, Variables,
+};
 use tokio::time::{Instant, sleep, timeout};
 
 #[derive(serde::Deserialize)]
@@ -83,13 +89,18 @@ async fn echo(mut socket: WebSocket, signal: ShutdownSignal) {
     }
 }
 
-fn app() -> Router {
+fn plain() -> Router {
     Router::new()
         .route("/", get(|| async { "Hello, World!\n" }))
         .route("/sleep", get(nap))
         .route("/echo", post(|body: String| async { body }))
         .route("/events", get(events))
         .route("/ws", get(ws))
+}
+
+/// Plain routes and gRPC on one port.
+fn app() -> impl Application {
+    App::new(plain()).grpc(greet::routes())
 }
 
 /// A step that cleans up, and says so.
@@ -107,7 +118,11 @@ fn server(variables: &Variables) -> Result<Server, Box<dyn Error>> {
         .plan()
         .ready_timeout(ready)
         .start_timeout(ready + Duration::from_secs(27));
-    let server = Server::new(app()).config(&config).plan(plan);
+    let server = Server::new(app())
+        .config(&config)
+        .plan(plan)
+        .protocol(Healthcheck::new().http(HttpHealth::default()))
+        .protocol(Reflection::new([greeter::DESCRIPTORS]));
     let given = Bind::inherited_names().into_iter().map(Bind::inherited);
     let server = given.fold(server, Server::listen);
 

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** every complete report of a server is the same one.
 
+mod json;
+
 use std::fmt;
 use std::io::Write;
 use std::process::{ExitCode, Termination};
@@ -106,6 +108,13 @@ impl Report {
     #[must_use]
     pub fn timeline(&self) -> impl fmt::Display + '_ {
         self.0.timeline_text()
+    }
+
+    /// All of it but the timeline as one line of JSON, for those who collect reports. Times are
+    /// milliseconds with three decimals, counted from the cause.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json::of(&self.0)
     }
 
     /// The exit code that fits: the largest that applies.

@@ -1,0 +1,114 @@
+//! A report as JSON: what collectors of reports read.
+//!
+//! **Invariant:** times are virtual, so that every number is known.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use lamplighter::{Hook, Plan, Server};
+use lamplighter_harness::{Gate, TestServer};
+use serde_json::{Value, json};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clean_stop_as_json_says_what_happened_and_nothing_else() {
+    let router = Router::new().route("/", get(|| async { "hello" }));
+    let server = Server::new(router).plan(Plan::new().lame_duck(secs(5)));
+    server.hook(Hook::named("database", || async {})).unwrap();
+    let server = TestServer::start(server).await;
+    assert_eq!(server.get("/").await.status(), 200);
+    let report = server.stop().await;
+    let text = report.to_json();
+    assert!(!text.contains('\n'), "one line");
+    let read: Value = serde_json::from_str(&text).unwrap();
+    let phase = |phase, began, took| json!({"phase": phase, "began_ms": began, "took_ms": took});
+    let expected = json!({
+        "complete": true,
+        "cause": "stop requested",
+        "clean": true,
+        "exit_code": 0,
+        "total_ms": 5000.0,
+        "budget_ms": 40000.0,
+        "stalled_ms": 0.0,
+        "outcome": {
+            "cut": 0,
+            "stuck": 0,
+            "hooks_not_ok": 0,
+            "abandoned": false,
+            "start_failure": null,
+            "stopped_before_ready": false,
+            "listener_failed": false,
+        },
+        "phases": [
+            phase("lame-duck", 0.0, 5000.0),
+            phase("draining", 5000.0, 0.0),
+            phase("force-closing", 5000.0, 0.0),
+            phase("running-hooks", 5000.0, 0.0),
+            phase("disposing", 5000.0, 0.0),
+        ],
+        "longest_phase": "lame-duck",
+        "connections": {
+            "accepted": 1,
+            "open": 0,
+            "ends": read["connections"]["ends"],
+            "requests": {
+                "begun": 1,
+                "answered": 1,
+                "cut": 0,
+                "aborted": 0,
+                "late_unprocessed": 0,
+                "refused_retryable": 0,
+            },
+            "cut": [],
+            "cut_unnamed": 0,
+        },
+        "hooks": [{
+            "name": "database",
+            "outcome": "ok",
+            "started_ms": 5000.0,
+            "took_ms": 0.0,
+            "still_running": false,
+        }],
+        "workers": [],
+        "failures": [],
+    });
+    assert_eq!(read, expected);
+    let ends = read["connections"]["ends"].as_object().unwrap();
+    let sum: u64 = ends.values().filter_map(Value::as_u64).sum();
+    assert_eq!((ends.len(), sum), (8, 1), "{ends:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_cut_and_what_failed_is_named_in_json() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let held = move || {
+        let gate = at.clone();
+        async move { gate.pass().await }
+    };
+    let server = Server::new(Router::new().route("/held", get(held)));
+    let server = server.plan(Plan::new().drain_timeout(secs(2)));
+    let failing = || async { Err::<(), _>("said \"no\"\n") };
+    server.hook(Hook::named("database", failing)).unwrap();
+    let server = TestServer::start(server).await;
+    let mut probe = server.probe().await;
+    probe.request("/held").await.unwrap();
+    gate.reached(1).await;
+    let report = server.stop().await;
+    let read: Value = serde_json::from_str(&report.to_json()).unwrap();
+    assert_eq!(read["clean"], false, "{read}");
+    assert_eq!(read["exit_code"], 11, "{read}");
+    assert_eq!(read["outcome"]["cut"], 1, "{read}");
+    let cut = &read["connections"]["cut"][0];
+    assert_eq!(cut["method"], "GET", "{read}");
+    assert_eq!(cut["protocol"], "http/1", "{read}");
+    assert_eq!(cut["at_ms"], 2000.0, "{read}");
+    let peer = probe.local_addr().unwrap().to_string();
+    assert_eq!(cut["peer"], peer, "{read}");
+    assert_eq!(read["hooks"][0]["outcome"], "failed: said \"no\"\n");
+    assert_eq!(read["failures"][0], "hook database failed: said \"no\"\n");
+}
