@@ -5,6 +5,10 @@
 
 #[path = "process/descriptors.rs"]
 mod descriptors;
+#[path = "process/examples.rs"]
+mod examples;
+#[path = "process/grpc.rs"]
+mod grpc;
 #[path = "process/inherited.rs"]
 mod inherited;
 #[path = "process/launched.rs"]

@@ -425,7 +425,8 @@ impl Server {
         let infrastructure = protocols.build(&life.health, &life.signal);
         let admin = admin_bind.map(|bind| {
             let limits = parts.limits.clone();
-            Admin::new(bind, life, infrastructure.clone(), limits, &tasks)
+            let infrastructure = infrastructure.as_ref().map(|shown| shown.for_admin());
+            Admin::new(bind, life, infrastructure, limits, &tasks)
         });
         let transport = Transport::new(Setup {
             app: parts.app,

@@ -103,6 +103,21 @@ async fn its_requests_are_no_work_and_no_part_of_the_report() {
 }
 
 #[tokio::test]
+async fn details_can_be_for_the_admin_listener_alone() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = listener.local_addr().unwrap();
+    let http = HttpHealth::default().with_details_on_admin();
+    let health = Healthcheck::new().http(http).listen(listener);
+    let server = TestServer::start(app(&Gate::new()).protocol(health)).await;
+    let public = server.get("/readyz").await.text();
+    assert!(!public.contains("resident_bytes"), "{public}");
+    let mut probe = Probe::connect(admin).await.unwrap();
+    let private = answer_on(&mut probe, "/readyz").await.text();
+    assert!(private.contains("resident_bytes"), "{private}");
+    drop(server.stop().await);
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_stops_the_start_and_leaves_nothing_bound() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let main = TcpListener::bind("127.0.0.1:0").unwrap();

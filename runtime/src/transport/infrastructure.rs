@@ -59,6 +59,19 @@ pub(super) enum Endpoint {
 }
 
 impl Infrastructure {
+    /// The same, as the admin listener answers.
+    pub(crate) fn for_admin(&self) -> Arc<Self> {
+        Arc::new(Self {
+            http: self.http.as_ref().map(HttpHealth::for_admin),
+            health: self.health.clone(),
+            signal: self.signal.clone(),
+            #[cfg(feature = "grpc")]
+            grpc_health: self.grpc_health,
+            #[cfg(feature = "grpc")]
+            reflection: self.reflection.clone(),
+        })
+    }
+
     /// The endpoint that a request is for; `None` if it is the application's.
     #[inline]
     pub(super) fn endpoint<B>(&self, request: &Request<B>) -> Option<Endpoint> {

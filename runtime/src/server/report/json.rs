@@ -35,10 +35,6 @@ struct Json<'a> {
 }
 
 #[derive(Serialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are facts that do not exclude each other"
-)]
 struct Outcome<'a> {
     cut: u64,
     stuck: u64,

@@ -27,7 +27,16 @@ use crate::os::process;
 #[derive(Clone, Debug, Default)]
 pub struct HttpHealth {
     paths: Vec<String>,
-    details: bool,
+    details: Details,
+}
+
+/// Where it is told what not everybody should see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Details {
+    #[default]
+    Nowhere,
+    OnAdmin,
+    Everywhere,
 }
 
 /// What a path asks.
@@ -53,8 +62,26 @@ impl HttpHealth {
     /// one, and how much memory the process takes.
     #[must_use]
     pub fn with_details(mut self) -> Self {
-        self.details = true;
+        self.details = Details::Everywhere;
         self
+    }
+
+    /// Adds the same to the answers of the admin listener alone: see [`Healthcheck::listen`].
+    ///
+    /// [`Healthcheck::listen`]: crate::Healthcheck::listen
+    #[must_use]
+    pub fn with_details_on_admin(mut self) -> Self {
+        self.details = self.details.max(Details::OnAdmin);
+        self
+    }
+
+    /// The same, as the admin listener answers.
+    pub(crate) fn for_admin(&self) -> Self {
+        let mut admin = self.clone();
+        if admin.details == Details::OnAdmin {
+            admin.details = Details::Everywhere;
+        }
+        admin
     }
 
     /// The first path that is none.
@@ -112,6 +139,7 @@ impl HttpHealth {
     }
 
     fn content(&self, health: &Health, question: Question, status: ServingStatus) -> Content {
+        let details = self.details == Details::Everywhere;
         let asks = question == Question::Readiness;
         let mut checks = BTreeMap::new();
         let asked = if asks { health.checks() } else { Vec::new() };
@@ -123,9 +151,7 @@ impl HttpHealth {
             let entry = CheckContent {
                 ok: error.is_none(),
                 latency_ms: milliseconds(latest.took),
-                error: error
-                    .filter(|_| self.details)
-                    .map(|error| error.to_string()),
+                error: error.filter(|_| details).map(|error| error.to_string()),
             };
             let named = checks.entry(check.name().to_owned());
             // Two checks may have one name: the one that is down is the one to be seen.
@@ -138,14 +164,13 @@ impl HttpHealth {
         Content {
             status: status.as_str(),
             checks,
-            components: (asks && self.details).then(|| {
+            components: (asks && details).then(|| {
                 components()
                     .map(|(name, status)| (name.to_string(), status.as_str()))
                     .collect()
             }),
             uptime_s: milliseconds(health.uptime()).round() / 1000.0,
-            memory: self
-                .details
+            memory: details
                 .then(process::resident_bytes)
                 .flatten()
                 .map(|resident_bytes| Memory { resident_bytes }),
