@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use lamplighter::{Hook, Plan, Server};
+use lamplighter::{ConnectionEnd, Hook, Plan, Server};
 use lamplighter_harness::{Gate, TestServer};
 use serde_json::{Value, json};
 
@@ -65,6 +65,7 @@ async fn a_clean_stop_as_json_says_what_happened_and_nothing_else() {
             },
             "cut": [],
             "cut_unnamed": 0,
+            "turned_away": 0,
         },
         "hooks": [{
             "name": "database",
@@ -79,7 +80,7 @@ async fn a_clean_stop_as_json_says_what_happened_and_nothing_else() {
     assert_eq!(read, expected);
     let ends = read["connections"]["ends"].as_object().unwrap();
     let sum: u64 = ends.values().filter_map(Value::as_u64).sum();
-    assert_eq!((ends.len(), sum), (8, 1), "{ends:?}");
+    assert_eq!((ends.len(), sum), (ConnectionEnd::ALL.len(), 1), "{ends:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,6 +60,7 @@ struct Connections<'a> {
     requests: Requests,
     cut: Vec<Cut<'a>>,
     cut_unnamed: u64,
+    turned_away: u64,
 }
 
 #[derive(Serialize)]
@@ -175,6 +176,7 @@ impl<'a> Connections<'a> {
                 .map(|cut| Cut::of(cut, report.began))
                 .collect(),
             cut_unnamed: connections.cut_unnamed,
+            turned_away: connections.turned_away,
         }
     }
 }
