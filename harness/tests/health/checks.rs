@@ -205,3 +205,20 @@ async fn a_stop_waits_for_no_check_that_somebody_asked_for() {
     let report = lamplighter_harness::within("the stop", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
 }
+
+#[tokio::test]
+async fn a_check_knows_which_server_asks_it() {
+    let server = healthy(&Gate::new());
+    let known = || async {
+        match lamplighter::ShutdownSignal::current() {
+            Some(_) => Ok(()),
+            None => Err("asked by nobody"),
+        }
+    };
+    let check = Check::new("server", known).cache_for(secs(0));
+    server.health().check(check);
+    // By its start, and by those who ask later.
+    let server = TestServer::start(server).await;
+    assert_eq!(server.get("/readyz").await.status(), 200);
+    ends_well(server).await;
+}

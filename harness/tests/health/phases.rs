@@ -1,6 +1,6 @@
 //! What is answered in each phase of a life: health, the application, and gRPC in its words.
 
-use lamplighter::{LameDuckReadiness, Phase, Plan};
+use lamplighter::{LameDuckReadiness, Phase, Plan, WhileDraining};
 use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
 
 use super::{answer_on, ask, ends_well, green_behind, healthy, secs, status_on, statuses};
@@ -127,4 +127,35 @@ async fn a_probe_in_the_lame_duck_is_told_to_come_back_on_another_connection() {
     assert!(head.status == 503 && head.closes(), "{head:?}");
     assert_eq!(probe.end().await, Seen::Fin);
     drop(server.wait().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn infrastructure_is_exempt_from_refusals_while_draining() {
+    let gate = Gate::new();
+    let plan = Plan::new().while_draining(WhileDraining::Reject);
+    let server = TestServer::start(healthy(&gate).plan(plan)).await;
+    let mut held = server.probe().await;
+    held.request("/held").await.unwrap();
+    gate.reached(1).await;
+    let mut late = server.probe().await;
+    late.send("GET /livez HTTP/1.1\r\n").await.unwrap();
+    // A peer that never answers PING keeps its first GOAWAY's promise open for a second.
+    let mut http2 = server.probe().await;
+    http2.http2(Manners::Mute).await.unwrap();
+    assert_eq!(status_on(&mut http2, "/").await, 200);
+    assert_eq!(
+        answer_on(&mut server.probe().await, "/").await.status(),
+        200
+    );
+    drop(server.running().stop());
+    server.reached(Phase::Draining).await;
+    assert_eq!(status_on(&mut http2, "/").await, 503, "the application");
+    assert_eq!(status_on(&mut http2, "/livez").await, 200);
+    late.send("host: probe\r\n\r\n").await.unwrap();
+    let answer = late.answer().await;
+    assert_eq!(answer.status(), 200);
+    assert!(answer.text().contains("SERVING"), "{}", answer.text());
+    gate.open();
+    let report = server.wait().await;
+    assert!(report.is_clean(), "{report}");
 }
