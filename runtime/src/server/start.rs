@@ -149,6 +149,7 @@ impl Start {
         self.transport.accept(accepting);
         if let Some((listener, transport)) = admin {
             transport.accept(vec![Accepting {
+                // Its number is seen in the name of its task alone, and is none of the others'.
                 id: ListenerId::new(u32::MAX),
                 label: listener.label(),
                 listener: listener.into_listener(),

@@ -48,7 +48,9 @@ impl<S> App<S> {
 
     /// Wraps all that was put together so far in a layer: the last one is the first to see a request.
     ///
-    /// Health and reflection, which belong to the server, are outside of every layer.
+    /// It has to take requests as the server reads them, `Request<lamplighter::Incoming>`, as the
+    /// layers of tower-http do; a middleware of axum wants a body of axum's, and belongs on the
+    /// `Router`. Health and reflection, which belong to the server, are outside of every layer.
     #[must_use]
     pub fn layer<L: Layer<S>>(self, layer: L) -> App<L::Service> {
         App {

@@ -37,10 +37,6 @@ pub(super) type Answer = Pin<Box<dyn Future<Output = Response<InfrastructureBody
 /// What a server answers beside its application.
 pub(crate) struct Infrastructure {
     pub(super) health: Health,
-    #[cfg_attr(
-        not(feature = "grpc"),
-        expect(dead_code, reason = "only streams of gRPC outlive an answer")
-    )]
     pub(super) signal: ShutdownSignal,
     pub(super) http: Option<HttpHealth>,
     #[cfg(feature = "grpc")]
