@@ -11,7 +11,7 @@ use lamplighter_lifecycle::{Input, ListenerId};
 use tokio::sync::watch;
 
 use super::Inner;
-use super::account::lock;
+use super::account::{Account, lock};
 use super::room::Seat;
 use crate::os::listener::{AcceptError, Addr, AnyListener, Backoff, Io, Spare, TurnedAway};
 use crate::os::log;
@@ -42,13 +42,15 @@ const STORM: usize = 4 * QUEUE;
 const TURN: usize = 64;
 
 /// The accept loops of one transport.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Listeners {
     open: usize,
     /// Of these, those that will never accept again.
     broken: usize,
     closing: bool,
     reported: bool,
+    /// Connections that say something when the last one has closed.
+    waiting: Vec<Arc<Account>>,
 }
 
 impl Listeners {
@@ -80,6 +82,21 @@ pub(crate) struct Accepting {
     pub(crate) label: Arc<str>,
     pub(crate) listener: AnyListener,
     pub(crate) newcomers: Newcomers,
+}
+
+/// Whether no listener is open.
+pub(super) fn is_shut(inner: &Inner) -> bool {
+    lock(&inner.listeners).open == 0
+}
+
+/// Whether no listener is open; if one is, the connection is woken when the last one has closed.
+pub(super) fn is_shut_or_tells(inner: &Inner, account: &Arc<Account>) -> bool {
+    let mut listeners = lock(&inner.listeners);
+    let shut = listeners.open == 0;
+    if !shut {
+        listeners.waiting.push(Arc::clone(account));
+    }
+    shut
 }
 
 pub(super) fn spawn(inner: &Arc<Inner>, listeners: Vec<Accepting>) {
@@ -128,12 +145,20 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let ends = {
+        let (ends, waiting) = {
             let mut listeners = lock(&self.inner.listeners);
             listeners.open -= 1;
             listeners.broken -= usize::from(self.broken);
-            listeners.ends()
+            let waiting = if listeners.open == 0 {
+                std::mem::take(&mut listeners.waiting)
+            } else {
+                Vec::new()
+            };
+            (listeners.ends(), waiting)
         };
+        for account in waiting {
+            account.wake();
+        }
         if ends {
             self.inner.sink.input(Input::ListenersClosed);
         }

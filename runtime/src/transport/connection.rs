@@ -58,6 +58,7 @@ pub(super) struct Connected {
     obeyed: Asked,
     heard: u64,
     look: Look,
+    goaway: Goaway,
     /// More was sent than was read.
     unread: bool,
     /// Set while it is polled, and for ever if that panics.
@@ -80,6 +81,15 @@ enum Look {
     NotYet,
     Waiting(Pin<Box<dyn Future<Output = ()> + Send>>),
     Done,
+}
+
+/// What of GOAWAY is left to say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Goaway {
+    /// Nothing, for now or for good.
+    Nothing,
+    /// It is due when the last listener has closed, which wakes the connection.
+    Waits,
 }
 
 impl Connected {
@@ -118,6 +128,7 @@ impl Connected {
             obeyed: asked,
             heard,
             look: Look::NotYet,
+            goaway: Goaway::Nothing,
             unread: false,
             in_poll: false,
             lingerer: None,
@@ -152,6 +163,7 @@ impl Connected {
             if self.carry_out_all().is_ready() {
                 return Poll::Ready(());
             }
+            self.say_goaway();
             let cutting = self.machine.is_forced() && self.account.in_flight() > 0;
             if self.advance(cx).is_ready() {
                 return Poll::Ready(());

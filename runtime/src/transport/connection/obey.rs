@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use lamplighter_lifecycle::connection::{Effect, Input, Order};
 use lamplighter_lifecycle::{Protocol, WhileDraining};
 
-use super::{Connected, Leave, Look, Stage};
-use crate::transport::flag;
+use super::{Connected, Goaway, Leave, Look, Stage};
+use crate::transport::{accept, flag};
 
 /// What becomes of requests that begin from Draining on.
 pub(super) const fn late(while_draining: WhileDraining) -> u16 {
@@ -76,10 +76,12 @@ impl Connected {
             }
             Effect::GracefulClose => {
                 self.account.raise(flag::CLOSING);
-                if let Stage::Speaking(conversation) = &mut self.stage {
-                    conversation.as_mut().graceful_close();
-                    if self.machine.protocol() == Protocol::Http2 {
-                        self.account.raise(flag::ANNOUNCED);
+                if self.machine.protocol() == Protocol::Http2 {
+                    let draining = self.machine.is_draining();
+                    if draining && !accept::is_shut_or_tells(&self.inner, &self.account) {
+                        self.goaway = Goaway::Waits;
+                    } else {
+                        self.announce();
                     }
                 }
             }
@@ -88,6 +90,9 @@ impl Connected {
                 self.account.raise(flag::READING_ENDS);
             }
             Effect::CutStreams => {
+                if self.goaway == Goaway::Waits {
+                    self.announce();
+                }
                 self.account.raise(flag::FORCED);
                 self.account.wake_requests();
             }
@@ -95,5 +100,21 @@ impl Connected {
             Effect::Reset(end) => return self.over(end, Leave::Reset),
         }
         Poll::Pending
+    }
+
+    /// Says GOAWAY where it is due and the last listener has closed: a client that is told before
+    /// comes back to the same address at once, and would find this server there again.
+    pub(super) fn say_goaway(&mut self) {
+        if self.goaway == Goaway::Waits && accept::is_shut(&self.inner) {
+            self.announce();
+        }
+    }
+
+    fn announce(&mut self) {
+        self.goaway = Goaway::Nothing;
+        if let Stage::Speaking(conversation) = &mut self.stage {
+            conversation.as_mut().graceful_close();
+            self.account.raise(flag::ANNOUNCED);
+        }
     }
 }

@@ -1,10 +1,16 @@
 //! GOAWAY, byte by byte: two steps, what is served between them, and what is not begun beyond.
 
+use std::io;
+use std::time::Duration;
+
 use lamplighter_lifecycle::ConnectionEnd;
 
 use super::fixture::{Fixture, tally};
 use super::frames::{ACK, ANY, Frame, Frames, GOAWAY, PING, frame, get};
 use super::http2::peer::app;
+use crate::os::listener::memory::{Memory, MemoryIo};
+use crate::os::listener::{Addr, AnyListener, Listener};
+use crate::transport::Newcomers;
 
 /// Reads up to the first GOAWAY and the PING behind it, which it returns.
 async fn first_goaway(frames: &mut Frames) -> Frame {
@@ -90,5 +96,65 @@ async fn streams_beyond_the_last_one_are_not_begun_and_counted_as_safe_to_retry(
     let mut counts = tally(2, 1, 1, 0);
     counts.refused_retryable = 3;
     assert_eq!(closed.tally, counts);
+    fixture.ends_clean().await;
+}
+
+/// A listener that takes half a second to let nobody begin any more.
+struct Settling(Memory);
+
+const SETTLES: Duration = Duration::from_millis(500);
+
+impl Listener for Settling {
+    type Io = MemoryIo;
+
+    async fn accept(&mut self) -> io::Result<(MemoryIo, Addr)> {
+        self.0.accept().await
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        self.0.local_addr()
+    }
+
+    fn refuse_new(&mut self) -> io::Result<Duration> {
+        Ok(SETTLES)
+    }
+}
+
+/// A client that would come back finds the door shut.
+#[tokio::test(start_paused = true)]
+async fn a_drain_says_goaway_when_the_last_listener_has_closed() {
+    let fixture = Fixture::in_memory(app());
+    let (_dialler, memory) = Memory::new();
+    fixture.accept(AnyListener::new(Settling(memory)), Newcomers::Refuse);
+    let mut frames = Frames::over(fixture.dial(4096)).await;
+    frames.send(get(1, "/")).await;
+    frames.answered(1).await;
+    let begun = fixture.now();
+    fixture.drain();
+    let ping = first_goaway(&mut frames).await;
+    assert!(fixture.now().since(begun) >= SETTLES);
+    frames.send(frame(PING, ACK, 0, &ping.payload)).await;
+    frames.rest().await;
+    assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Graceful);
+    fixture.ends_clean().await;
+}
+
+/// The streams that are cut come behind it.
+#[tokio::test(start_paused = true)]
+async fn a_force_close_waits_for_no_listener_to_say_goaway() {
+    let fixture = Fixture::in_memory(app());
+    let (_dialler, memory) = Memory::new();
+    fixture.accept(AnyListener::new(Settling(memory)), Newcomers::Refuse);
+    let mut frames = Frames::over(fixture.dial(4096)).await;
+    frames.send(get(1, "/never")).await;
+    while fixture.transport.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let begun = fixture.now();
+    fixture.drain();
+    fixture.force();
+    first_goaway(&mut frames).await;
+    assert!(fixture.now().since(begun) < SETTLES);
+    assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Cut);
     fixture.ends_clean().await;
 }
