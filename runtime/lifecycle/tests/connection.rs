@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use lamplighter_lifecycle::connection::{Activity, Connection, Effect, Input, Order, Times};
-use lamplighter_lifecycle::{ConnectionId, Instant, ListenerId, Protocol, Tally};
+use lamplighter_lifecycle::{ConnectionEnd, ConnectionId, Instant, ListenerId, Protocol, Tally};
 
 fn at(millis: u64) -> Instant {
     Instant::from_nanos(millis * 1_000_000)
@@ -153,4 +153,22 @@ fn a_connection_is_long_quiet_a_second_after_it_was_told_or_last_worked() {
         connection.handle_timeout(last + Duration::from_millis(since));
         assert_eq!(connection.is_long_quiet(), long, "{since} ms");
     }
+}
+
+#[test]
+fn whoever_was_told_in_the_lame_duck_is_not_kept_for_a_turn_in_the_drain() {
+    let times = Times {
+        drain_spread: Duration::from_secs(10),
+        ..Times::default()
+    };
+    let mut connection = Connection::new(ConnectionId::new(1), times, at(0), &[]);
+    connection.handle(at(0), Input::Speaks(Protocol::Http2));
+    let until = at(2_000);
+    connection.handle(at(0), Input::Ordered(Order::LameDuck { until }));
+    connection.handle_timeout(at(1_000));
+    assert_eq!(connection.poll_effect(), Some(Effect::GracefulClose));
+    connection.handle(until, Input::Ordered(Order::Drain { deadline: None }));
+    connection.handle_timeout(until);
+    let end = ConnectionEnd::TimedOut;
+    assert_eq!(connection.poll_effect(), Some(Effect::Close(end)));
 }

@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn it_discards_64_kib_and_no_byte_more() {
         let mut linger = begun(Awaited::PeersEnd);
-        linger.discarded(Linger::MOST - 1);
+        linger.discarded(65_535);
         assert_eq!((linger.room(), linger.is_over()), (1, false));
         linger.discarded(1);
         assert_eq!((linger.room(), linger.is_over()), (0, true));
