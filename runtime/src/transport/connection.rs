@@ -19,7 +19,7 @@ use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 
 use super::Inner;
 use super::account::{Account, Token};
-use super::conversation::{Conversation, Streams};
+use super::conversation::{Conversation, Streams, ends_in_order};
 use super::flag;
 use super::io::ConnectionIo;
 use super::linger::Lingerer;
@@ -237,7 +237,7 @@ impl Connected {
                     let polled = conversation.as_mut().poll(cx);
                     if self.machine.protocol() == Protocol::Http2
                         && !self.seen.is_write_blocked()
-                        && !matches!(polled, Poll::Ready(Err(_)))
+                        && !matches!(&polled, Poll::Ready(result) if !ends_in_order(result))
                     {
                         // All that was there when this poll began is with the kernel.
                         self.account.flushed(handed_over);
@@ -339,7 +339,7 @@ impl Connected {
         } else {
             end
         };
-        if unanswered && result.is_ok() && self.machine.protocol() == Protocol::Http2 {
+        if unanswered && ends_in_order(result) && self.machine.protocol() == Protocol::Http2 {
             // The task of a stream may still hold an answer that the peer has got.
             account.has_written_all(end);
         }

@@ -4,6 +4,7 @@
 //! **Invariant:** hyper's HTTP/1 is never asked to shut down gracefully: it looks only at its parser,
 //! and would drop a request that waits in the kernel.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -92,6 +93,20 @@ where
                     .any(|byte| !matches!(byte, b'\r' | b'\n'))
             })
     }
+}
+
+/// Whether hyper was done with a connection after it had written all that it was given.
+///
+/// A peer may say with GOAWAY what it has against us (RFC 9113, 6.8), and stay for what it asked for:
+/// h2 serves that, ends in order, and only then hands on what the peer said.
+pub(super) fn ends_in_order(result: &hyper::Result<()>) -> bool {
+    let Err(error) = result else {
+        return true;
+    };
+    error
+        .source()
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .is_some_and(|error| error.is_go_away() && error.is_remote())
 }
 
 pin_project_lite::pin_project! {

@@ -158,3 +158,25 @@ async fn a_force_close_waits_for_no_listener_to_say_goaway() {
     assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Cut);
     fixture.ends_clean().await;
 }
+
+#[tokio::test]
+async fn a_peer_that_leaves_with_an_error_is_answered_first_and_the_answer_counts() {
+    let fixture = Fixture::serving(app()).await;
+    let mut frames = Frames::over(fixture.connect().await).await;
+    frames.send(get(1, "/draining")).await;
+    while fixture.transport.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let enhance_your_calm = [0, 0, 0, 0, 0, 0, 0, 11];
+    frames.send(frame(GOAWAY, 0, 0, &enhance_your_calm)).await;
+    // Whoever is answered had been read behind it.
+    frames.send(frame(PING, 0, 0, b"are you?")).await;
+    assert_eq!(frames.until(PING).await.payload, b"are you?");
+    fixture.drain();
+    frames.answered(1).await;
+    frames.rest().await;
+    let closed = fixture.closed(1).await;
+    assert_eq!(closed.end, ConnectionEnd::Graceful);
+    assert_eq!(closed.tally, tally(1, 1, 0, 0));
+    fixture.ends_clean().await;
+}
