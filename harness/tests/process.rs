@@ -15,6 +15,8 @@ mod inherited;
 mod launched;
 #[path = "process/refused.rs"]
 mod refused;
+#[path = "process/scene.rs"]
+mod scene;
 #[path = "process/signalled.rs"]
 mod signalled;
 #[path = "process/stuck.rs"]

@@ -18,7 +18,7 @@ use super::{assert_in_order, quickstart};
     clippy::unwrap_used,
     reason = "a client that cannot connect fails its test"
 )]
-async fn channel(addr: SocketAddr) -> Channel {
+pub(super) async fn channel(addr: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{addr}")).unwrap();
     within("a channel", endpoint.connect()).await.unwrap()
 }

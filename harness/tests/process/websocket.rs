@@ -12,21 +12,21 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::quickstart;
 
-type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<TcpStream>;
 
-async fn connect(addr: SocketAddr) -> Result<Socket, Error> {
+pub(super) async fn connect(addr: SocketAddr) -> Result<Socket, Error> {
     let stream = TcpStream::connect(addr).await?;
     let upgrade = client_async(format!("ws://{addr}/ws"), stream);
     Ok(within("the upgrade", upgrade).await?.0)
 }
 
 /// The next message, whatever it is; `None` at the end.
-async fn next(socket: &mut Socket) -> Result<Option<Message>, Error> {
+pub(super) async fn next(socket: &mut Socket) -> Result<Option<Message>, Error> {
     within("a message", socket.next()).await.transpose()
 }
 
 /// The code of the close that a message is.
-fn close_code(message: Option<&Message>) -> Option<CloseCode> {
+pub(super) fn close_code(message: Option<&Message>) -> Option<CloseCode> {
     match message {
         Some(Message::Close(Some(frame))) => Some(frame.code),
         _ => None,
