@@ -227,7 +227,7 @@ async fn in_order(notes: &Notes) {
 fn drained(report: &Report) -> Duration {
     let mut phases = report.phases().iter();
     let draining = phases.find(|phase| phase.phase == Phase::Draining);
-    draining.map(|phase| phase.took).unwrap()
+    draining.map(|phase| phase.took).unwrap_or_default()
 }
 
 /// The stream was cut, and its connection went on to say so.

@@ -43,8 +43,13 @@ fn news_that_nothing_is_in_flight_do_not_put_off_the_end_of_an_idle_connection()
     connection.handle(at(0), Input::Ordered(Order::Drain { deadline: None }));
     let end = connection.poll_timeout();
     assert_eq!(end, Some(at(0) + Times::default().goaway_grace));
+    assert_eq!(connection.poll_effect(), Some(Effect::GracefulClose));
     connection.handle(at(500), IDLE);
     assert_eq!(connection.poll_timeout(), end);
+    connection.handle_timeout(at(1_000));
+    let asked: Vec<_> = std::iter::from_fn(|| connection.poll_effect()).collect();
+    let closed = Effect::Close(ConnectionEnd::TimedOut);
+    assert_eq!(asked.last(), Some(&closed), "{asked:?}");
 }
 
 #[test]
