@@ -19,15 +19,13 @@ use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 
 use super::Inner;
 use super::account::{Account, Token};
-use super::conversation::{Conversation, Streams, ends_in_order};
+use super::conversation::{Conversation, ends_in_order};
 use super::flag;
-use super::io::ConnectionIo;
 use super::linger::Lingerer;
 use super::orders::Asked;
 use super::peer::Peer;
 use super::scope::{Entered, ServerScope};
 use super::seen::Seen;
-use super::service::Parts;
 use super::sniff::{Known, Sniff};
 use super::turn::{Turn, TurnHolder};
 use crate::os::clock::Timer;
@@ -37,6 +35,7 @@ use crate::os::log;
 mod leave;
 mod obey;
 mod observe;
+mod speak;
 
 use leave::Leave;
 
@@ -253,10 +252,13 @@ impl Connected {
                     let late = ended.is_ok()
                         && self.account.has(flag::ANNOUNCED)
                         && !self.seen.is_unclear()
-                        && conversation.as_mut().has_left_over();
+                        && !conversation.as_mut().left_over().is_empty();
                     if late {
                         self.account.late();
                         self.unread = true;
+                    }
+                    if ended.is_err() && self.goes_on() {
+                        continue;
                     }
                     return self.ended(&ended);
                 }
@@ -274,42 +276,6 @@ impl Connected {
                 Stage::Over => return Poll::Ready(()),
             }
         }
-    }
-
-    fn speak(&mut self, protocol: Protocol) {
-        let Stage::Sniffing(sniff) = std::mem::replace(&mut self.stage, Stage::Over) else {
-            return;
-        };
-        self.account.speaks(protocol);
-        let now = self.inner.sink.now();
-        self.machine.handle(now, Input::FirstByte);
-        self.machine.handle(now, Input::Speaks(protocol));
-        self.told.head = protocol == Protocol::Http1;
-        let (socket, prefix) = sniff.into_parts();
-        let io = ConnectionIo::new(
-            socket,
-            prefix,
-            Arc::clone(&self.account),
-            Arc::clone(&self.seen),
-        );
-        let scope = self.scope_of_streams();
-        let parts = Parts {
-            account: &self.account,
-            seen: &self.seen,
-            limits: &self.inner.limits,
-            streams: &Streams::new(
-                self.inner.tasks.runtime().clone(),
-                scope,
-                Arc::clone(&self.account),
-            ),
-            infrastructure: self.inner.infrastructure.as_ref(),
-        };
-        let app = &self.inner.app.0;
-        self.stage = Stage::Speaking(if protocol == Protocol::Http2 {
-            app.http2(io, &parts)
-        } else {
-            app.http1(io, &parts)
-        });
     }
 
     /// hyper is done with the connection.
@@ -357,14 +323,6 @@ impl Connected {
             Leave::Close
         };
         self.over(end, leave)
-    }
-
-    fn scope_of_streams(&self) -> ServerScope {
-        // Taken out of `self` while it is being polled, which is when protocols are found out.
-        self.scope
-            .clone()
-            .or_else(ServerScope::current)
-            .unwrap_or_else(|| self.inner.scope.clone())
     }
 }
 

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::server::conn::{http1, http2};
@@ -31,8 +32,9 @@ pub(crate) trait Conversation: Send {
     /// Sends GOAWAY on HTTP/2; nothing on HTTP/1, whose answers announce the close.
     fn graceful_close(self: Pin<&mut Self>);
 
-    /// Whether bytes were read that no request was made of. To be asked after the end.
-    fn has_left_over(self: Pin<&mut Self>) -> bool;
+    /// Takes out what was read, and no request was made of; empty if nothing was but line breaks. To
+    /// be asked after the end, once.
+    fn left_over(self: Pin<&mut Self>) -> Bytes;
 }
 
 /// HTTP/1.
@@ -82,16 +84,13 @@ where
 
     fn graceful_close(self: Pin<&mut Self>) {}
 
-    fn has_left_over(mut self: Pin<&mut Self>) -> bool {
+    fn left_over(mut self: Pin<&mut Self>) -> Bytes {
         self.connection
             .take()
             .and_then(http1::UpgradeableConnection::into_parts)
-            .is_some_and(|parts| {
-                parts
-                    .read_buf
-                    .iter()
-                    .any(|byte| !matches!(byte, b'\r' | b'\n'))
-            })
+            .map(|parts| parts.read_buf)
+            .filter(|bytes| bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n')))
+            .unwrap_or_default()
     }
 }
 
@@ -155,8 +154,8 @@ where
         self.project().connection.graceful_shutdown();
     }
 
-    fn has_left_over(self: Pin<&mut Self>) -> bool {
-        false
+    fn left_over(self: Pin<&mut Self>) -> Bytes {
+        Bytes::new()
     }
 }
 

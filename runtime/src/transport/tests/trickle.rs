@@ -10,7 +10,7 @@ use lamplighter_lifecycle::ConnectionEnd;
 use tokio::sync::mpsc;
 use tokio::time::advance;
 
-use super::client::End;
+use super::client::{Client, End};
 use super::fixture::{Fixture, beside, soon, tally};
 
 fn app(bodies: mpsc::UnboundedSender<Option<usize>>) -> Router {
@@ -61,6 +61,48 @@ async fn a_head_that_trickles_after_a_post_has_its_time_from_its_own_begin() {
     assert_eq!(client.rest().await, (String::new(), End::Fin));
     let now = fixture.now().as_nanos() / 1_000_000;
     assert!((40_000..=40_002).contains(&now), "{now} ms");
+    let closed = fixture.closed(1).await;
+    assert_eq!(closed.end, ConnectionEnd::TimedOut);
+    assert_eq!(closed.tally, tally(1, 1, 0, 0));
+    fixture.ends_clean().await;
+}
+
+/// A post, all of it, with half a head behind it in one segment.
+async fn half_a_head_behind_a_post(fixture: &Fixture) -> Client {
+    let mut client = fixture.dial(4096);
+    client
+        .send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nwordsGET / HTTP/1.1\r\nHo")
+        .await;
+    client.until("words").await;
+    client
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_behind_a_post_in_one_segment_is_not_taken_for_idle() {
+    let fixture = Fixture::in_memory(app(mpsc::unbounded_channel().0));
+    let mut client = half_a_head_behind_a_post(&fixture).await;
+    fixture.drain();
+    seen().await;
+    advance(Duration::from_millis(500)).await;
+    client.send("st: test\r\n\r\n").await;
+    let (answer, end) = client.rest().await;
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("Hello, World!"), "{answer}");
+    assert_eq!(end, End::Fin);
+    let closed = fixture.closed(1).await;
+    assert_eq!(closed.end, ConnectionEnd::Graceful);
+    assert_eq!(closed.tally, tally(2, 2, 0, 0));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_a_head_behind_a_post_that_is_never_completed_has_1_s_of_the_drain() {
+    let fixture = Fixture::in_memory(app(mpsc::unbounded_channel().0));
+    let client = half_a_head_behind_a_post(&fixture).await;
+    fixture.drain();
+    assert_eq!(client.rest().await, (String::new(), End::Fin));
+    let now = fixture.now().as_nanos() / 1_000_000;
+    assert!((1000..=1002).contains(&now), "{now} ms");
     let closed = fixture.closed(1).await;
     assert_eq!(closed.end, ConnectionEnd::TimedOut);
     assert_eq!(closed.tally, tally(1, 1, 0, 0));
