@@ -184,6 +184,11 @@ async fn a_worker_that_blocks_its_thread_does_not_hold_the_process() {
         "event stop",
     ];
     assert_in_order(&exit.stdout, &events);
+    // Cut is named, in the log as well.
+    let named = exit.stderr.lines().any(|line| {
+        line.contains("worker=block") && line.contains("stuck=true") && line.contains("cut")
+    });
+    assert!(named, "{exit}");
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ impl Config {
     /// Those of [`from_env`](Self::from_env).
     pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
         let port = variables.decimal(PORT, 0..=u16::MAX, "")?;
-        let allowed = "an IP address, localhost, or unix: and a path";
+        let allowed = "an IP address, localhost, or unix: and a path; a port goes into PORT";
         let listen = variables.read(LISTEN, allowed, listen)?;
         if matches!(listen, Some(Listen::Unix(_))) {
             let allowed = "not to set it, since LISTEN is a Unix socket, which has no port";

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use lamplighter_lifecycle::{
     Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd, WorkerId,
+    WorkerOutcome,
 };
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -369,11 +370,22 @@ impl Driver {
                 peer = %cut.peer,
                 protocol = %cut.work.protocol,
                 method = %cut.work.method,
-                route = cut.work.template.as_deref().unwrap_or("<unmatched>"),
+                route = cut.work.template.as_deref(),
                 ?age,
                 stuck = cut.stuck,
                 "cut"
             );
+        }
+        for worker in report.workers() {
+            let outcome = worker.outcome.as_ref();
+            if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = outcome {
+                log::warn!(
+                    target: "lamplighter::lifecycle",
+                    worker = %worker.name,
+                    stuck = *outcome == WorkerOutcome::Stuck,
+                    "cut"
+                );
+            }
         }
         for thread in self.tasks.live_threads() {
             log::warn!(target: "lamplighter::lifecycle", %thread, "still running: left behind");

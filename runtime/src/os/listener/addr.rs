@@ -127,6 +127,8 @@ enum Problem {
     Ipv4(String),
     #[error("{0:?} is not an IPv6 address")]
     Ipv6(String),
+    #[error("an address has no scheme: leave out what ends in ://")]
+    Scheme,
     #[error("an IPv6 address needs brackets")]
     Brackets,
     #[error("{0:?} is a name, and names are not looked up")]
@@ -183,6 +185,9 @@ fn parse(text: &str) -> Result<SocketAddr, Problem> {
     }
     if text.parse::<Ipv6Addr>().is_ok() {
         return Err(Problem::Brackets);
+    }
+    if text.contains("://") {
+        return Err(Problem::Scheme);
     }
     let Some((host, port)) = text.rsplit_once(':') else {
         return match text {
@@ -306,7 +311,10 @@ mod tests {
                 r#""example.com" is a name, and names are not looked up"#,
             ),
             ("*:80", r#""*" is a name, and names are not looked up"#),
-            ("http://0.0.0.0:80", "an IPv6 address needs brackets"),
+            (
+                "http://0.0.0.0:80",
+                "an address has no scheme: leave out what ends in ://",
+            ),
             ("unix:", "the path is missing"),
             ("unix:@", "the path is missing"),
             ("unix:/a\0b", "a NUL byte"),

@@ -11,7 +11,7 @@ use lamplighter_lifecycle::Plan;
 use super::{Config, ConfigError};
 
 const ALLOWED_PORT: &str = "0 to 65535 in decimal digits";
-const ALLOWED_LISTEN: &str = "an IP address, localhost, or unix: and a path";
+const ALLOWED_LISTEN: &str = "an IP address, localhost, or unix: and a path; a port goes into PORT";
 const ALLOWED_MS: &str = "0 to 2592000000 milliseconds in decimal digits";
 const ALLOWED_GRACE: &str = "1 to 2592000000 milliseconds in decimal digits";
 
