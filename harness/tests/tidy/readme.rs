@@ -1,6 +1,7 @@
-//! The README shows code, and what it shows compiles.
+//! The README shows code that compiles, and a timeline that comes from the core.
 //!
-//! **Invariant:** rustdoc judges the code; here it is only made sure that it gets to see it.
+//! **Invariant:** rustdoc judges the code, and a test of the core the timeline; here it is only made
+//! sure that the README shows what they have seen.
 
 use crate::finding::{Finding, expect_none, lines};
 use crate::tree::{File, files};
@@ -9,6 +10,9 @@ const README: &str = "README.md";
 const ALLOWED_BLOCK: &str = "at least one block that begins with ```rust";
 const ALLOWED_KIND: &str =
     "```rust, ```rust,no_run where it would serve for ever, or a language that is not Rust";
+const TIMELINE: &str = "snapshots/timeline__readme.snap";
+const ALLOWED_TIMELINE: &str =
+    "the lines of snapshots/timeline__readme.snap, all of them, as they are";
 const ALLOWED_DOCTEST: &str = "`include_str!` of it as documentation in one `src/lib.rs`";
 
 fn unproven_code(files: &[File]) -> Vec<Finding> {
@@ -43,6 +47,32 @@ fn unproven_code(files: &[File]) -> Vec<Finding> {
     findings
 }
 
+/// The lines of a timeline, without what stands before and after them.
+fn timeline(text: &str) -> String {
+    let timed = text.lines().filter(|line| is_timed(line));
+    timed.map(|line| format!("{line}\n")).collect()
+}
+
+/// Whether a line begins with a number of milliseconds.
+fn is_timed(line: &str) -> bool {
+    let number = line.split_once(" ms  ").map(|(number, _)| number.trim());
+    number.is_some_and(|number| number.parse::<f64>().is_ok())
+}
+
+fn untrue_timeline(files: &[File]) -> Vec<Finding> {
+    let Some(readme) = files.iter().find(|file| file.path == README) else {
+        return Vec::new();
+    };
+    let shown = timeline(&readme.text);
+    let printed = files.iter().find(|file| file.path == TIMELINE);
+    let printed = printed.map_or_else(String::new, |file| timeline(&file.text));
+    if shown.is_empty() || shown != printed {
+        let at = readme.text.find(" ms  ").unwrap_or_default();
+        return vec![readme.finding(at, "a timeline that nothing has printed", ALLOWED_TIMELINE)];
+    }
+    Vec::new()
+}
+
 fn is_documented_by_readme(file: &File) -> bool {
     file.path.ends_with("src/lib.rs")
         && file.code.text.contains("include_str!")
@@ -51,6 +81,30 @@ fn is_documented_by_readme(file: &File) -> bool {
             .literals
             .iter()
             .any(|it| it.ends_with("../README.md"))
+}
+
+#[test]
+fn the_timeline_of_the_readme_is_the_one_that_the_core_prints() {
+    expect_none(untrue_timeline(&files().unwrap()));
+}
+
+#[test]
+fn a_timeline_that_differs_from_the_snapshot_is_found() {
+    let snapshot = "---\nsource: x\n---\n      0.000 ms  a\n      1.000 ms  b\n\nstopped\n";
+    let found = |readme: &str| {
+        let files = [File::new(README, readme), File::new(TIMELINE, snapshot)];
+        untrue_timeline(&files).len()
+    };
+    assert_eq!(
+        found("```text\n      0.000 ms  a\n      1.000 ms  b\n```\n"),
+        0
+    );
+    assert_eq!(found("```text\n      0.000 ms  a\n```\n"), 1);
+    assert_eq!(
+        found("```text\n      0.000 ms  a\n      1.000 ms  c\n```\n"),
+        1
+    );
+    assert_eq!(found("none\n"), 1);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! **Invariant:** every line of a timeline is of the life that its name tells.
 
 use lamplighter_lifecycle::{
-    ConnectionEnd, HookEnd, Input, Plan, Protocol, StartFailure, Work, WorkerEnd, WorkerId,
+    ConnectionEnd, HookEnd, Input, Plan, Protocol, Signal, StartFailure, Work, WorkerEnd, WorkerId,
 };
 
 use crate::life::{Life, at, requests, secs};
@@ -25,6 +25,22 @@ fn the_timeline_of_a_clean_stop() {
         .hook_ended(0, HookEnd::Ok);
     life.to(65_300).hook_ended(1, HookEnd::Ok).disposed();
     compare("timeline__core_clean_stop", &life.timeline());
+}
+
+/// The one that the README shows: the quickstart with a sleeper, and everything open beside it.
+#[test]
+fn the_timeline_of_the_readme() {
+    let hooks = ["database", "cache: database", "telemetry: database cache"];
+    let mut life = Life::new(Plan::within(secs(30))).hooks(&hooks).running();
+    life.to(60_000).opened(1).opened(2);
+    life.input(Input::Signal(Signal::Sigint));
+    life.to(60_001).listeners_closed().closed(2);
+    life.to(63_204).closed(1);
+    for (hook, millis) in [(0, 63_206), (1, 63_207), (2, 63_215)] {
+        life.to(millis).hook_ended(hook, HookEnd::Ok);
+    }
+    life.disposed();
+    compare("timeline__readme", &life.timeline());
 }
 
 #[test]
