@@ -6,11 +6,37 @@
 //! what came back, a [`Recorder`] keeps what a server tells of itself, and a [`Program`] is a whole
 //! process that gets real signals.
 //!
+//! # Log lines
+//!
+//! What runs for a server logs into the span that was current when it was started, on whatever thread
+//! that is. So `#[traced_test]` of the crate `tracing-test` (with its feature `no-env-filter`, or a test
+//! in `tests/` sees nothing), put below `#[tokio::test]`, sees the lines of the servers that its test
+//! starts, and none of those of the tests beside it in the process:
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use lamplighter_harness::TestServer;
+//! # use tracing_test::traced_test;
+//! // With `#[tokio::test]` above it.
+//! #[traced_test]
+//! async fn an_order_is_logged() {
+//!     let app = Router::new().route("/order", get(|| async { tracing::info!("ordered"); }));
+//!     let server = TestServer::spawn(app).await;
+//!     server.get("/order").await;
+//!     let report = server.stop().await;
+//!     assert!(report.is_clean(), "{report}");
+//!     assert!(logs_contain("ordered"));
+//!     assert!(logs_contain("lamplighter::lifecycle: stopped after"));
+//! }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(an_order_is_logged());
+//! ```
+//!
 //! **Invariant:** nothing in here sleeps, and every wait ends: after [`PATIENCE`] of real time it
 //! fails the test with what was waited for and what had been seen instead.
 
 mod ephemeral;
 mod gate;
+mod log_lines;
 mod patience;
 mod probe;
 mod process;

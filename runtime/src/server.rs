@@ -46,7 +46,7 @@ use crate::os::listener::{Bind, BoxNetwork, Network, TcpNetwork};
 use crate::os::log;
 use crate::os::process;
 use crate::os::signal::{BoxSignalSource, SignalSource};
-use crate::os::tasks::Tasks;
+use crate::os::tasks::{HandOver, Tasks};
 use crate::os::watchdog::{self, Watched};
 use crate::transport::{
     Application, Erased, Health, Limits, Protocols, ServerProtocol, Setup, ShutdownSignal, Sink,
@@ -313,6 +313,11 @@ impl Server {
     /// green, every `on_ready` callback run. No signal stops it unless
     /// [`stop_on`](Self::stop_on) says so.
     ///
+    /// What runs for the server (requests, callbacks, checks, workers, hooks) logs into the `tracing`
+    /// span that is current when the start is first polled, so that the lines of several servers of one
+    /// process can be told apart. Started outside of any span, each line stands for itself. Tasks that
+    /// the application spawns know of no span, as everywhere.
+    ///
     /// A server lives once; to start it twice does not compile:
     ///
     /// ```compile_fail,E0382
@@ -341,6 +346,8 @@ impl Server {
 
     /// Starts, serves until SIGTERM, SIGINT or whatever else stops it, and resolves with the
     /// report. A start that failed is in the report, too.
+    ///
+    /// It logs into the span that is current here: see [`start`](Self::start).
     ///
     /// A SIGHUP stops it as well, unless [`stop_on`](Self::stop_on) says otherwise; a SIGUSR2 is
     /// logged and ignored: both would kill the process otherwise, hooks unrun.
@@ -401,13 +408,13 @@ impl Server {
         let life = &self.life;
         let runtime = Handle::current();
         life.clock.begin(&runtime);
+        life.set_hand_over(HandOver::new(runtime.clone()));
         let tasks = Tasks::new(runtime.clone(), |name, message| {
             log::error!(target: "lamplighter::server", %name, "panicked: {message}");
         });
         let own = Tasks::new(runtime, |name, message| {
             log::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
         });
-        life.set_tasks(own.clone());
         if process::panics_abort() {
             log::warn!(
                 target: "lamplighter::server",

@@ -7,6 +7,10 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod home;
+
+pub(crate) use home::Home;
+
 /// Writes a line; one whose subscriber panics is lost.
 pub(crate) fn line(write: impl FnOnce()) {
     // A second panic while the first one unwinds would end the process.

@@ -3,6 +3,7 @@
 //!
 //! **Invariant:** a task is counted until its future has been dropped, however it ended.
 //! **Invariant:** a panic of a task ends that task alone, and is told to whoever made the [`Tasks`].
+//! **Invariant:** whatever runs here logs into the span that was current where the [`Tasks`] were made.
 
 use std::any::Any;
 use std::future::Future;
@@ -15,11 +16,13 @@ use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::log;
+use super::log::{self, Home};
 
+mod hand_over;
 mod roll;
 mod thread;
 
+pub(crate) use hand_over::HandOver;
 pub(crate) use roll::{Roll, TaskName};
 pub(crate) use thread::os_thread;
 
@@ -31,6 +34,7 @@ use roll::Entry;
 #[derive(Clone)]
 pub(crate) struct Tasks {
     runtime: Handle,
+    home: Home,
     tasks: Roll,
     threads: Roll,
     on_panic: OnPanic,
@@ -52,12 +56,15 @@ pub(crate) enum TaskEnd<T> {
 
 impl Tasks {
     /// Spawns on `runtime`; panics of tasks and threads are told to `on_panic` as they happen.
+    ///
+    /// All of them log into the span that is current now.
     pub(crate) fn new(
         runtime: Handle,
         on_panic: impl Fn(&TaskName, &str) + Send + Sync + 'static,
     ) -> Self {
         Self {
             runtime,
+            home: Home::here(),
             tasks: Roll::default(),
             threads: Roll::default(),
             on_panic: Arc::new(on_panic),
@@ -73,24 +80,14 @@ impl Tasks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let tracked = Tracked {
+            future: Some(future),
+            entry: self.tasks.enter(name.into()),
+            on_panic: Arc::clone(&self.on_panic),
+        };
         Task {
-            join: self.runtime.spawn(Tracked {
-                future: Some(future),
-                entry: self.tasks.enter(name.into()),
-                on_panic: Arc::clone(&self.on_panic),
-            }),
+            join: self.runtime.spawn(self.home.clone().hold(tracked)),
         }
-    }
-
-    /// Lets another thread take over what the calling task has just woken.
-    ///
-    /// tokio keeps the task woken last in a slot of the calling thread, from which no other thread
-    /// takes: were the calling task to block now, what it has woken would wait for it. The next task
-    /// to be woken takes the slot and pushes it out to where idle threads look; this is that task,
-    /// and does nothing else. Costs a spawn; for what is woken rarely and must not wait.
-    #[expect(clippy::disallowed_methods, reason = "the one place that spawns tasks")]
-    pub(crate) fn hand_over(&self) {
-        drop(self.runtime.spawn(std::future::ready(())));
     }
 
     /// How many tasks live and are not left. Takes no lock.
@@ -125,6 +122,11 @@ impl Tasks {
     /// The runtime that the tasks run on.
     pub(crate) const fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// Where the tasks log.
+    pub(crate) const fn home(&self) -> &Home {
+        &self.home
     }
 }
 

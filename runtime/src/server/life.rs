@@ -20,8 +20,7 @@ use super::report::Report;
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
-use crate::os::tasks::Tasks;
-use crate::os::tasks::let_go;
+use crate::os::tasks::{HandOver, let_go};
 use crate::os::watchdog::{WatchGuard, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
 
@@ -30,7 +29,7 @@ pub(crate) struct Life {
     inner: Mutex<Inner>,
     pub(crate) wake: Notify,
     /// Of the runtime that drives this life, once there is one.
-    tasks: OnceLock<Tasks>,
+    hand_over: OnceLock<HandOver>,
     pub(crate) clock: Clock,
     pub(crate) key: ServerKey,
     pub(crate) callbacks: Callbacks,
@@ -100,7 +99,7 @@ impl Life {
                 workers: Waiting::default(),
             }),
             wake: Notify::new(),
-            tasks: OnceLock::new(),
+            hand_over: OnceLock::new(),
             key: ServerKey::new(),
             callbacks: Callbacks::default(),
             health: Health::new(clock.clone()),
@@ -162,8 +161,8 @@ impl Life {
     /// Wakes the driver, on another thread if whoever calls goes on to block this one.
     fn wake_driver(&self) {
         self.wake.notify_one();
-        if let Some(tasks) = self.tasks.get() {
-            tasks.hand_over();
+        if let Some(woken) = self.hand_over.get() {
+            woken.hand_over();
         }
     }
 
@@ -216,8 +215,8 @@ impl Life {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_tasks(&self, tasks: Tasks) {
-        self.tasks.get_or_init(|| tasks);
+    pub(crate) fn set_hand_over(&self, hand_over: HandOver) {
+        self.hand_over.get_or_init(|| hand_over);
     }
 
     pub(crate) fn set_transport(&self, transport: Transport) {

@@ -23,6 +23,8 @@ use super::limits::Limits;
 use super::scope::{self, ServerScope};
 use super::service::{BoxError, Incoming, Site};
 use super::{stalled, tunnel};
+use crate::os::log::Home;
+use crate::os::tasks::Tasks;
 
 /// A connection that speaks HTTP.
 pub(crate) trait Conversation: Send {
@@ -166,14 +168,16 @@ pub(crate) struct Streams(Arc<Spawner>);
 
 struct Spawner {
     runtime: Handle,
+    home: Home,
     scope: ServerScope,
     account: Arc<Account>,
 }
 
 impl Streams {
-    pub(super) fn new(runtime: Handle, scope: ServerScope, account: Arc<Account>) -> Self {
+    pub(super) fn new(tasks: &Tasks, scope: ServerScope, account: Arc<Account>) -> Self {
         Self(Arc::new(Spawner {
-            runtime,
+            runtime: tasks.runtime().clone(),
+            home: tasks.home().clone(),
             scope,
             account,
         }))
@@ -192,14 +196,16 @@ where
     fn execute(&self, stream: F) {
         let Spawner {
             runtime,
+            home,
             scope,
             account,
         } = &*self.0;
+        let home = home.clone();
         if let Some(exchange) = tunnel::opening() {
-            runtime.spawn(tunnel::carry(exchange, stream));
+            runtime.spawn(home.hold(tunnel::carry(exchange, stream)));
         } else {
             let stream = stalled::until_forced(Arc::clone(account), stream);
-            runtime.spawn(scope::scope(scope.clone(), stream));
+            runtime.spawn(home.hold(scope::scope(scope.clone(), stream)));
         }
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct Thread<T> {
 }
 
 impl Tasks {
-    /// Runs `f`, which may block, on a thread of its own, inside the context of the runtime.
+    /// Runs `f`, which may block, on a thread of its own, inside the context of the runtime
+    /// and the span of the tasks.
     ///
     /// # Errors
     ///
@@ -38,8 +39,10 @@ impl Tasks {
         let title = name.to_string();
         let entry = self.threads.enter(name);
         let (runtime, on_panic) = (self.runtime.clone(), self.on_panic.clone());
+        let home = self.home.clone();
         let (tx, outcome) = oneshot::channel();
         os_thread(&title, move || {
+            let at_home = home.enter();
             let end = {
                 let _context = runtime.enter();
                 catch_unwind(AssertUnwindSafe(f))
@@ -52,6 +55,8 @@ impl Tasks {
                 },
                 TaskEnd::Done,
             );
+            drop(at_home);
+            drop(home);
             // First out of the roll, so that one whose outcome is known is not live.
             drop(entry);
             // Nobody may be waiting any more.

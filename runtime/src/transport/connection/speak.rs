@@ -75,11 +75,7 @@ impl Connected {
             account: &self.account,
             seen: &self.seen,
             limits: &self.inner.limits,
-            streams: &Streams::new(
-                self.inner.tasks.runtime().clone(),
-                scope,
-                Arc::clone(&self.account),
-            ),
+            streams: &Streams::new(&self.inner.tasks, scope, Arc::clone(&self.account)),
             infrastructure: self.inner.infrastructure.as_ref(),
         };
         let app = &self.inner.app.0;

@@ -1,0 +1,173 @@
+//! The log lines of a server, as its own test sees them and its neighbours do not.
+//!
+//! **Invariant:** no test sleeps; a line is looked for once what writes it is over.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a client of a test cannot do fails that test"
+)]
+
+use std::sync::mpsc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::get;
+use lamplighter::{Check, Healthcheck, Hook, Server, ServerHandle};
+use lamplighter_harness::{Manners, Probe, Seen, TestServer, within};
+use tracing::{Instrument, info, info_span};
+use tracing_test::traced_test;
+
+/// A server that says so wherever its user's code runs.
+fn talkative() -> Server {
+    let hello = |request: Request| async move {
+        info!("handles {:?} {}", request.version(), request.uri().path());
+        "hello"
+    };
+    let server = Server::new(Router::new().fallback(get(hello))).protocol(Healthcheck::new());
+    server.health().check(Check::new("pool", || async {
+        info!("looks at the pool");
+        Ok::<(), String>(())
+    }));
+    server.on_start(|| info!("told of the start"));
+    server.on_ready(|_| info!("told that all is ready"));
+    server.on_stopping(|_| info!("told that it stops"));
+    server.on_stop(|_| info!("told of the stop"));
+    server
+        .worker("bus", |signal| async move {
+            info!("works");
+            signal.draining().await;
+            info!("finishes its work");
+        })
+        .unwrap();
+    server
+        .hook(|| async { info!("cleans up beside others") })
+        .unwrap();
+    let blocks = Hook::blocking("disk", |_| info!("cleans up on a thread of its own"));
+    server.hook(blocks).unwrap();
+    server
+}
+
+/// Everything that [`talkative`] says in a life with a request over each protocol, and what the
+/// runtime says itself.
+const SAID: [&str; 14] = [
+    "told of the start",
+    "looks at the pool",
+    "told that all is ready",
+    "works",
+    "handles HTTP/1.1 /one",
+    "handles HTTP/2.0 /two",
+    "told that it stops",
+    "finishes its work",
+    "hook begins hook=hook#1",
+    "cleans up beside others",
+    "hook begins hook=disk",
+    "cleans up on a thread of its own",
+    "stop requested; clean",
+    "told of the stop",
+];
+
+/// Asks for this over HTTP/2.
+async fn ask_over_http2(probe: &mut Probe, path: &str) {
+    probe.http2(Manners::Polite).await.unwrap();
+    let stream = probe.open_stream(path).await.unwrap();
+    let answered = |seen: &Seen| matches!(seen, Seen::Headers { stream: of, .. } if *of == stream);
+    probe.until("the answer", answered).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[traced_test]
+async fn a_test_sees_whatever_is_said_for_its_server_on_any_thread() {
+    let server = TestServer::start(talkative()).await;
+    assert_eq!(server.get("/one").await.status(), 200);
+    ask_over_http2(&mut server.probe().await, "/two").await;
+    let report = server.stop().await;
+    assert!(report.is_clean(), "{report}");
+    for said in SAID {
+        assert!(logs_contain(said), "nothing says {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[traced_test]
+async fn of_two_servers_each_has_its_own_lines_and_none_of_the_others() {
+    let (left, right) = (info_span!("left"), info_span!("right"));
+    let one = TestServer::start(talkative()).instrument(left).await;
+    let other = TestServer::start(talkative()).instrument(right).await;
+    // Both are in use at a time, on the same threads, and stopped by code of neither span.
+    one.get("/left").await;
+    other.get("/right").await;
+    ask_over_http2(&mut one.probe().await, "/left-too").await;
+    ask_over_http2(&mut other.probe().await, "/right-too").await;
+    let (one, other) = (one.stop(), other.stop());
+    let (one, other) = tokio::join!(one, other);
+    assert!(one.is_clean() && other.is_clean(), "{one}\n{other}");
+    logs_assert(|lines| {
+        for (name, theirs) in [("left", "right"), ("right", "left")] {
+            let own: Vec<&&str> = lines
+                .iter()
+                .filter(|line| line.contains(&format!(":{name}:")))
+                .collect();
+            for said in SAID {
+                let said = said.replace("/one", &format!("/{name}"));
+                let said = said.replace("/two", &format!("/{name}-too"));
+                if own.iter().filter(|line| line.contains(&said)).count() != 1 {
+                    return Err(format!("{name} says {said:?} not once: {own:#?}"));
+                }
+            }
+            let foreign = format!("/{theirs}");
+            if let Some(line) = own.iter().find(|line| line.contains(&foreign)) {
+                return Err(format!("{name} has a line of the other: {line}"));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// A server that was stopped here and left behind by all but its handle.
+async fn a_life_in(span: &'static str) -> ServerHandle {
+    let server = TestServer::start(talkative())
+        .instrument(info_span!("life", name = span))
+        .await;
+    let handle = server.handle().clone();
+    assert!(server.stop().await.is_complete());
+    handle
+}
+
+#[test]
+fn a_span_ends_with_its_server_though_a_handle_is_kept() {
+    let (write, written) = mpsc::channel();
+    let subscriber = tracing_subscriber::fmt()
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+        .with_writer(move || Lines(write.clone()))
+        .finish();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let handle = runtime.block_on(within("a life", a_life_in("kept")));
+    // What was aborted or is about to end does so in the runtime's last turn.
+    drop(runtime);
+    assert!(handle.report().is_complete());
+    let closed = |line: Vec<u8>| String::from_utf8_lossy(&line).contains("close");
+    assert_eq!(
+        written
+            .try_iter()
+            .filter(|line| closed(line.clone()))
+            .count(),
+        1
+    );
+}
+
+/// Passes lines on.
+struct Lines(mpsc::Sender<Vec<u8>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let _nobody_listens = self.0.send(bytes.to_vec());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
