@@ -15,6 +15,9 @@ use super::handle::ServerHandle;
 use crate::os::clock::Clock;
 use crate::transport::BoxError;
 
+#[cfg(test)]
+mod tests;
+
 /// A cleanup step: runs once, after the last work of the server is gone, and may fail.
 ///
 /// ```

@@ -4,6 +4,7 @@
 //! **Invariant:** a loop ends with its listener closed, and says so.
 //! **Invariant:** of a shared listener nothing is taken before the server serves, nor after it stops.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,17 +101,28 @@ pub(super) fn is_shut_or_tells(inner: &Inner, account: &Arc<Account>) -> bool {
 }
 
 pub(super) fn spawn(inner: &Arc<Inner>, listeners: Vec<Accepting>) {
+    for (name, accepts) in loops(inner, listeners) {
+        drop(inner.tasks.spawn(name, accepts));
+    }
+}
+
+/// The loop of each listener, which is open from this call on until its loop is dropped.
+pub(super) fn loops(
+    inner: &Arc<Inner>,
+    listeners: Vec<Accepting>,
+) -> Vec<(TaskName, impl Future<Output = ()> + Send + use<>)> {
     // All of them are there before the first one can break.
     lock(&inner.listeners).open += listeners.len();
-    for accepting in listeners {
+    let accepts = |accepting: Accepting| {
         let open = Open {
             inner: Arc::clone(inner),
             broken: false,
         };
         let closing = inner.close.subscribe();
         let name = TaskName::numbered("accept", u64::from(accepting.id.number()));
-        drop(inner.tasks.spawn(name, accept(open, accepting, closing)));
-    }
+        (name, accept(open, accepting, closing))
+    };
+    listeners.into_iter().map(accepts).collect()
 }
 
 pub(super) fn close(inner: &Inner, queue: Queue) {

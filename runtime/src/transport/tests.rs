@@ -2,6 +2,7 @@
 //!
 //! Every wait is bounded, none is a sleep.
 
+mod accept_loop;
 mod client;
 mod drain;
 mod fixture;
@@ -16,5 +17,6 @@ mod linger;
 mod listeners;
 mod panics;
 mod retirement;
+mod scripted;
 mod spread;
 mod trickle;

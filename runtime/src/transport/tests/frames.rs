@@ -14,6 +14,9 @@ pub(super) const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+/// `CANCEL` (RFC 9113, 7).
+pub(super) const CANCEL: u32 = 8;
+
 /// The id in a GOAWAY that names none yet.
 pub(super) const ANY: u32 = 0x7fff_ffff;
 

@@ -115,7 +115,7 @@ impl<L: Listener + Sync> Counting<L> {
 }
 
 /// Lets everybody run who can, without a step of the clock.
-async fn settle() {
+pub(super) async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
