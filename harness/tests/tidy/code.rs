@@ -27,11 +27,15 @@ impl Code {
             text: String::with_capacity(text.len()),
             literals: Vec::new(),
         };
-        let mut rest = text;
-        while !rest.is_empty() {
-            let in_word = code.text.ends_with(is_word);
-            let (token, length) = next_token(rest, in_word);
-            let (piece, tail) = rest.split_at(length);
+        let mut at = 0;
+        let mut marks = Marks::new(text);
+        while let Some(mark) = marks.next(at) {
+            // What stands before it is plain code, up to the letters that belong to a raw string.
+            let begins = raw_begin(text, at, mark);
+            let rest = text.get(begins..).unwrap_or_default();
+            let (token, length) = next_token(rest);
+            code.text.push_str(text.get(at..begins).unwrap_or_default());
+            let (piece, _) = rest.split_at(length);
             match token {
                 Token::Code => code.text.push_str(piece),
                 Token::Comment => code.text.push_str(&blank(piece)),
@@ -41,8 +45,9 @@ impl Code {
                     code.text.push_str(&blank(piece));
                 }
             }
-            rest = tail;
+            at = begins + length;
         }
+        code.text.push_str(text.get(at..).unwrap_or_default());
         code
     }
 
@@ -83,6 +88,23 @@ pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// As [`words`], of those alone that begin with one of these: most rules look for few in a long text.
+pub(crate) fn words_from<'c>(code: &'c str, beginnings: &[&str]) -> Vec<(usize, &'c str)> {
+    let mut found = Vec::new();
+    for beginning in beginnings {
+        for (at, _) in code.match_indices(beginning) {
+            let (front, word) = code.split_at(at);
+            let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
+            if !front.ends_with(is_word) {
+                found.push((at, word.get(..end).unwrap_or_default()));
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// What follows a word that begins at `at`, white space apart.
 pub(crate) fn after<'c>(code: &'c str, at: usize, word: &str) -> &'c str {
     code.get(at + word.len()..).unwrap_or_default().trim_start()
@@ -101,14 +123,14 @@ pub(crate) fn line(code: &str, at: usize) -> usize {
 /// Where the brace that opens at `open` is closed; the end of the text if it is not.
 pub(crate) fn closing_brace(code: &str, open: usize) -> usize {
     let mut depth = 0_usize;
-    for (at, c) in code.char_indices().skip_while(|(at, _)| *at < open) {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => continue,
+    let tail = code.get(open..).unwrap_or_default();
+    for (at, brace) in tail.match_indices(['{', '}']) {
+        match brace {
+            "{" => depth += 1,
+            _ => depth = depth.saturating_sub(1),
         }
         if depth == 0 {
-            return at + 1;
+            return open + at + 1;
         }
     }
     code.len()
@@ -119,16 +141,11 @@ fn before_exactly(code: &str, at: usize) -> &str {
 }
 
 fn blank(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let (filler, count) = if c == '\n' {
-                ('\n', 1)
-            } else {
-                (' ', c.len_utf8())
-            };
-            std::iter::repeat_n(filler, count)
-        })
-        .collect()
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| " ".repeat(line.len()))
+        .collect();
+    lines.join("\n")
 }
 
 /// Items under `#[cfg(test)]`, the attribute included.
@@ -147,7 +164,8 @@ fn tests_in(code: &str) -> Vec<Range<usize>> {
 /// Where the item ends of which an attribute stands at `at`.
 pub(crate) fn item_end(code: &str, at: usize) -> usize {
     let mut brackets = 0_usize;
-    for (place, c) in code.char_indices().skip_while(|(place, _)| *place < at) {
+    let tail = code.get(at..).unwrap_or_default();
+    for (place, c) in tail.char_indices().map(|(place, c)| (at + place, c)) {
         match c {
             '[' | '(' => brackets += 1,
             ']' | ')' => brackets = brackets.saturating_sub(1),
@@ -160,7 +178,50 @@ pub(crate) fn item_end(code: &str, at: usize) -> usize {
     code.len()
 }
 
-fn next_token(rest: &str, in_word: bool) -> (Token, usize) {
+/// What a comment or a literal begins with, or what it has behind the letters of a raw string.
+const MARKS: [char; 3] = ['"', '\'', '/'];
+
+/// Where the marks of a text are. Each kind is looked for by itself, with what finds a character
+/// fastest, and not again before the place where it was found has been passed.
+struct Marks<'t> {
+    text: &'t str,
+    next: [Option<usize>; 3],
+}
+
+impl<'t> Marks<'t> {
+    fn new(text: &'t str) -> Self {
+        let next = MARKS.map(|mark| text.find(mark));
+        Self { text, next }
+    }
+
+    /// The first mark from `at` on.
+    fn next(&mut self, at: usize) -> Option<usize> {
+        for (next, mark) in self.next.iter_mut().zip(MARKS) {
+            if next.is_some_and(|next| next < at) {
+                let rest = self.text.get(at..).unwrap_or_default();
+                *next = rest.find(mark).map(|found| at + found);
+            }
+        }
+        self.next.into_iter().flatten().min()
+    }
+}
+
+/// Where the literal begins whose quote is at `quote`: before it, if it is a raw string, and nowhere
+/// before `at`.
+fn raw_begin(text: &str, at: usize, quote: usize) -> usize {
+    let front = text.get(at..quote).unwrap_or_default();
+    let word = front.trim_end_matches('#');
+    let Some(letters) = word.strip_suffix('r') else {
+        return quote;
+    };
+    let letters = letters.strip_suffix(['b', 'c']).unwrap_or(letters);
+    if text.as_bytes().get(quote) != Some(&b'"') || letters.ends_with(is_word) {
+        return quote;
+    }
+    at + letters.len()
+}
+
+fn next_token(rest: &str) -> (Token, usize) {
     if rest.starts_with("//") {
         return (Token::Comment, rest.find('\n').unwrap_or(rest.len()));
     }
@@ -170,7 +231,7 @@ fn next_token(rest: &str, in_word: bool) -> (Token, usize) {
     if rest.starts_with('"') {
         return (Token::Literal(1, 1), quoted(rest, '"'));
     }
-    if let Some(hashes) = raw_hashes(rest).filter(|_| !in_word) {
+    if let Some(hashes) = raw_hashes(rest) {
         let open = rest.find('"').unwrap_or_default() + 1;
         let close = format!("\"{}", "#".repeat(hashes));
         let body = rest.get(open..).unwrap_or_default();
@@ -285,4 +346,12 @@ fn words_stand_where_they_begin() {
         words(code).map(|(_, word)| word).collect::<Vec<_>>(),
         ["a", "bc", "d_1"]
     );
+}
+
+#[test]
+fn words_are_found_by_how_they_begin() {
+    let code = "select(a) unselect\n  select_all; sel r#select";
+    let all = [(0, "select"), (21, "select_all"), (39, "select")];
+    assert_eq!(words_from(code, &["select", "select_"]), all);
+    assert_eq!(words_from("", &["a"]), []);
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** no rule here knows of a single file, but for the one that may hold `unsafe`.
 
-use crate::code::{after, words};
+use crate::code::{after, words_from};
 use crate::finding::{Finding, expect_none, lines};
 use crate::tree::{File, files, sources};
 
@@ -45,8 +45,9 @@ fn trailing_white_space(file: &File) -> Vec<Finding> {
 }
 
 fn unbiased_selects(file: &File) -> Vec<Finding> {
-    let code = &file.code.text;
-    words(code)
+    let code = &file.code().text;
+    words_from(code, &["select"])
+        .into_iter()
         .filter(|(at, word)| {
             let body = after(code, *at, word)
                 .strip_prefix('!')
@@ -64,15 +65,17 @@ fn stray_unsafe(file: &File) -> Vec<Finding> {
     if UNSAFE.contains(&file.path.as_str()) {
         return Vec::new();
     }
-    words(&file.code.text)
+    words_from(&file.code().text, &["unsafe"])
+        .into_iter()
         .filter(|(_, word)| *word == "unsafe")
         .map(|(at, _)| file.finding(at, "`unsafe`", ALLOWED_UNSAFE))
         .collect()
 }
 
 fn lenient_tests(file: &File) -> Vec<Finding> {
-    let code = &file.code.text;
-    words(code)
+    let code = &file.code().text;
+    words_from(code, &["ignore", "should_panic"])
+        .into_iter()
         .filter(|(at, word)| {
             matches!(*word, "ignore" | "should_panic")
                 && crate::code::before(code, *at).ends_with("#[")
@@ -83,7 +86,7 @@ fn lenient_tests(file: &File) -> Vec<Finding> {
 
 #[test]
 fn every_file_opens_with_what_it_is_about() {
-    expect_none(sources().unwrap().iter().flat_map(silent_openings));
+    expect_none(sources().unwrap().flat_map(silent_openings));
 }
 
 #[test]
@@ -93,17 +96,17 @@ fn no_line_ends_in_white_space() {
 
 #[test]
 fn every_select_is_biased() {
-    expect_none(sources().unwrap().iter().flat_map(unbiased_selects));
+    expect_none(sources().unwrap().flat_map(unbiased_selects));
 }
 
 #[test]
 fn no_code_is_unsafe() {
-    expect_none(sources().unwrap().iter().flat_map(stray_unsafe));
+    expect_none(sources().unwrap().flat_map(stray_unsafe));
 }
 
 #[test]
 fn no_test_is_ignored_or_content_with_any_panic() {
-    expect_none(sources().unwrap().iter().flat_map(lenient_tests));
+    expect_none(sources().unwrap().flat_map(lenient_tests));
 }
 
 #[test]

@@ -75,9 +75,9 @@ fn untrue_timeline(files: &[File]) -> Vec<Finding> {
 
 fn is_documented_by_readme(file: &File) -> bool {
     file.path.ends_with("src/lib.rs")
-        && file.code.text.contains("include_str!")
+        && file.code().text.contains("include_str!")
         && file
-            .code
+            .code()
             .literals
             .iter()
             .any(|it| it.ends_with("../README.md"))
@@ -85,7 +85,7 @@ fn is_documented_by_readme(file: &File) -> bool {
 
 #[test]
 fn the_timeline_of_the_readme_is_the_one_that_the_core_prints() {
-    expect_none(untrue_timeline(&files().unwrap()));
+    expect_none(untrue_timeline(files().unwrap()));
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_timeline_that_differs_from_the_snapshot_is_found() {
 
 #[test]
 fn the_code_of_the_readme_is_tested() {
-    expect_none(unproven_code(&files().unwrap()));
+    expect_none(unproven_code(files().unwrap()));
 }
 
 #[test]

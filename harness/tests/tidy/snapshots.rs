@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** a snapshot's name is a subject, two underscores, and what a test says of itself.
 
-use crate::code::{before, words};
+use std::collections::HashSet;
+
+use crate::code::words;
 use crate::finding::{Finding, expect_none};
 use crate::tree::{File, files};
 
@@ -12,6 +14,10 @@ const ALLOWED_OWNER: &str =
 
 /// Snapshots elsewhere, with other names, and those of which no test knows.
 fn orphans(files: &[File]) -> Vec<Finding> {
+    let known = files.iter().fold(HashSet::new(), |mut known, file| {
+        names(file, &mut known);
+        known
+    });
     files
         .iter()
         .filter(|file| file.path.ends_with(".snap"))
@@ -21,29 +27,29 @@ fn orphans(files: &[File]) -> Vec<Finding> {
             let Some((_, scenario)) = name.split_once("__") else {
                 return Some(file.finding(0, "a stray snapshot", ALLOWED_NAME));
             };
-            let known = files.iter().any(|file| knows(file, name, scenario));
+            let known = known.contains(name) || known.contains(scenario);
             (!known).then(|| file.finding(0, "an orphaned snapshot", ALLOWED_OWNER))
         })
         .collect()
 }
 
-/// Whether a test of this file is named like the scenario, or writes one of the names down.
-fn knows(file: &File, name: &str, scenario: &str) -> bool {
+/// What the tests of a file are named, and all that it writes in quotes, if it has tests.
+fn names(file: &File, known: &mut HashSet<String>) {
     let tests = &file.tests();
     if tests.trim().is_empty() {
-        return false;
+        return;
     }
-    let written = file
-        .code
-        .literals
-        .iter()
-        .any(|it| it == name || it == scenario);
-    written || words(tests).any(|(at, word)| word == scenario && before(tests, at).ends_with("fn"))
+    known.extend(file.code().literals.iter().cloned());
+    let named = tests
+        .split("fn ")
+        .skip(1)
+        .filter_map(|after| words(after).next());
+    known.extend(named.map(|(_, name)| name.to_owned()));
 }
 
 #[test]
 fn every_snapshot_is_compared_by_a_test() {
-    expect_none(orphans(&files().unwrap()));
+    expect_none(orphans(files().unwrap()));
 }
 
 #[test]

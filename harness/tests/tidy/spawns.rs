@@ -4,7 +4,7 @@
 //!
 //! **Invariant:** a spawn through the runtime's own `Tasks` is none.
 
-use crate::code::{after, before, is_word, words};
+use crate::code::{after, before, is_word, words_from};
 use crate::finding::{Finding, expect_none, lines};
 use crate::tree::{File, sources};
 
@@ -23,7 +23,8 @@ fn stray_spawns(file: &File) -> Vec<Finding> {
         return Vec::new();
     }
     let code = &file.product();
-    words(code)
+    words_from(code, &["spawn", "JoinSet", "LocalSet"])
+        .into_iter()
         .filter(|(at, word)| is_spawn(code, *at, word))
         .map(|(at, word)| file.finding(at, format!("`{word}`"), ALLOWED))
         .collect()
@@ -50,7 +51,7 @@ fn is_spawn(code: &str, at: usize, word: &str) -> bool {
 
 #[test]
 fn only_the_tasks_of_floor_one_spawn() {
-    expect_none(sources().unwrap().iter().flat_map(stray_spawns));
+    expect_none(sources().unwrap().flat_map(stray_spawns));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //!
 //! **Invariant:** paths are relative to the root and have forward slashes.
 //! **Invariant:** nothing is read from `target` or from what only one machine has.
+//! **Invariant:** a process reads the tree once, and takes apart only what one of its rules asks for.
 
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::code::{self, Code};
 use crate::finding::Finding;
@@ -27,15 +29,19 @@ const FOLDERS: [&str; 6] = [
 pub(crate) struct File {
     pub(crate) path: String,
     pub(crate) text: String,
-    /// Empty unless it is Rust.
-    pub(crate) code: Code,
+    code: OnceLock<Code>,
 }
 
 impl File {
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
-        let (path, text) = (path.into(), text.into());
-        let code = Code::read(if path.ends_with(".rs") { &text } else { "" });
+        let (path, text, code) = (path.into(), text.into(), OnceLock::new());
         Self { path, text, code }
+    }
+
+    /// Its code; there is none unless it is Rust.
+    pub(crate) fn code(&self) -> &Code {
+        self.code
+            .get_or_init(|| Code::read(if self.is_rust() { &self.text } else { "" }))
     }
 
     pub(crate) fn is_rust(&self) -> bool {
@@ -54,16 +60,16 @@ impl File {
         if self.is_tests() {
             String::new()
         } else {
-            self.code.product()
+            self.code().product()
         }
     }
 
     /// What of it is tests.
     pub(crate) fn tests(&self) -> String {
         if self.is_tests() {
-            self.code.text.clone()
+            self.code().text.clone()
         } else {
-            self.code.unit_tests()
+            self.code().unit_tests()
         }
     }
 
@@ -84,7 +90,17 @@ impl File {
 }
 
 /// Every file that somebody wrote, in order of its path; those that are not text are left out.
-pub(crate) fn files() -> io::Result<Vec<File>> {
+pub(crate) fn files() -> Result<&'static [File], &'static io::Error> {
+    static FILES: LazyLock<io::Result<Vec<File>>> = LazyLock::new(read);
+    FILES.as_deref()
+}
+
+/// Every Rust file.
+pub(crate) fn sources() -> Result<impl Iterator<Item = &'static File>, &'static io::Error> {
+    files().map(|files| files.iter().filter(|file| file.is_rust()))
+}
+
+fn read() -> io::Result<Vec<File>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(ROOT)? {
         let entry = entry?;
@@ -103,13 +119,6 @@ pub(crate) fn files() -> io::Result<Vec<File>> {
             files.push(File::new(path, text));
         }
     }
-    Ok(files)
-}
-
-/// Every Rust file.
-pub(crate) fn sources() -> io::Result<Vec<File>> {
-    let mut files = files()?;
-    files.retain(File::is_rust);
     Ok(files)
 }
 
