@@ -34,6 +34,10 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
 /// Says hello; "gate" waits at the gate, "panic" panics, "deaf" streams until it is cut.
 struct Polite {
     gate: Gate,

@@ -32,6 +32,8 @@ async fn plain_requests_and_grpc_share_one_port() {
     let stream = probe.open_stream("/").await.unwrap();
     let answered = |seen: &Seen| matches!(seen, Seen::Headers { stream: of, status: Some(200), .. } if *of == stream);
     probe.until("the plain answer over HTTP/2", answered).await;
+    // Whoever stays and does not read holds a stop for a grace.
+    drop(probe);
     ends_well(server).await;
 }
 

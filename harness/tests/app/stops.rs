@@ -4,7 +4,7 @@ use greeter::v1::StreamHelloRequest;
 use lamplighter::{Phase, Plan, Server};
 use lamplighter_harness::{Gate, TestServer, within};
 
-use super::{app, client, ends_well, hello, secs, started};
+use super::{app, client, ends_well, hello, millis, secs, started};
 
 fn named(name: &str) -> StreamHelloRequest {
     StreamHelloRequest { name: name.into() }
@@ -42,7 +42,7 @@ async fn a_stream_that_listens_ends_well() {
 #[tokio::test]
 async fn a_stream_that_does_not_listen_is_cut_and_its_client_told_so() {
     let server = Server::new(app(&Gate::new())).listen("127.0.0.1:0");
-    let server = TestServer::start(server.plan(Plan::new().drain_timeout(secs(1)))).await;
+    let server = TestServer::start(server.plan(Plan::new().drain_timeout(millis(200)))).await;
     let mut client = client(&server).await;
     let hellos = client.stream_hello(named("deaf")).await;
     let mut hellos = hellos.unwrap().into_inner();

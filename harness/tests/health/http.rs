@@ -68,6 +68,8 @@ async fn http2_is_answered_like_http1() {
         assert_eq!(status_on(&mut probe, path).await, 200, "{path}");
     }
     assert_eq!(status_on(&mut probe, "/healthz/").await, 404);
+    // Whoever stays and does not read holds a stop for a grace.
+    drop(probe);
     ends_well(server).await;
 }
 

@@ -36,6 +36,8 @@ async fn before_ready_the_server_is_alive_and_not_ready_and_the_application_wait
         assert_eq!(answer_on(&mut probe, path).await.status(), status, "{path}");
         assert_eq!(status_on(&mut http2, path).await, status, "{path}");
     }
+    // Whoever stays and does not read holds a stop for a grace.
+    drop(http2);
     ends_well(server).await;
 }
 

@@ -51,7 +51,7 @@ async fn a_signal_ends_everything_as_it_deserves_and_waits_for_the_sleeper_alone
     let told = within("news", watch.message()).await.unwrap().unwrap();
     assert_eq!(told.status(), ServingStatus::Serving);
     let mut sleeper = Probe::connect(addr).await.unwrap();
-    sleeper.request("/sleep?ms=2000").await.unwrap();
+    sleeper.request("/sleep?ms=1000").await.unwrap();
 
     let signalled = Instant::now();
     process.signal(Signal::Sigterm);
@@ -73,7 +73,7 @@ async fn a_signal_ends_everything_as_it_deserves_and_waits_for_the_sleeper_alone
     let answered = signalled.elapsed();
     assert_eq!(
         (answer.status(), answer.text()),
-        (200, "slept 2000 ms\n".into())
+        (200, "slept 1000 ms\n".into())
     );
 
     let exit = process.exit().await;

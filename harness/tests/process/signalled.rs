@@ -30,7 +30,7 @@ async fn sigterm_lets_requests_finish_and_streams_say_goodbye() {
     assert_eq!(stream.head().await.status, 200);
     stream.text("tick").await;
     let mut sleeper = Probe::connect(addr).await.unwrap();
-    sleeper.request("/sleep?ms=2000").await.unwrap();
+    sleeper.request("/sleep?ms=1000").await.unwrap();
 
     process.signal(Signal::Sigterm);
 
@@ -39,7 +39,7 @@ async fn sigterm_lets_requests_finish_and_streams_say_goodbye() {
     let answer = sleeper.answer().await;
     assert_eq!(
         (answer.status(), answer.text()),
-        (200, "slept 2000 ms\n".into())
+        (200, "slept 1000 ms\n".into())
     );
     assert!(answer.head.closes(), "{answer:?}");
     assert_eq!(sleeper.end().await, Seen::Fin);

@@ -16,11 +16,12 @@ use crate::finding::Finding;
 pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The folders of the workspace that hold code, and those dotfiles that are written by hand.
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "runtime",
     "harness",
     "sim-tests",
     "snapshots",
+    ".cargo",
     ".ci",
     ".config",
 ];

@@ -26,7 +26,7 @@ use tonic::{Code, Status};
 
 use crate::secs;
 
-const LAME_DUCK: Duration = secs(2);
+const LAME_DUCK: Duration = secs(1);
 
 /// A gRPC answer with an empty message: a frame of no bytes, and trailers that say that all is well.
 async fn say() -> Response<Body> {
