@@ -6,6 +6,8 @@
 //! what came back, a [`Recorder`] keeps what a server tells of itself, and a [`Program`] is a whole
 //! process that gets real signals.
 //!
+//! Clients [misbehave](Misbehave) on demand.
+//!
 //! # Log lines
 //!
 //! What runs for a server logs into the span that was current when it was started, on whatever thread
@@ -31,12 +33,15 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(an_order_is_logged());
 //! ```
 //!
-//! **Invariant:** nothing in here sleeps, and every wait ends: after [`PATIENCE`] of real time it
-//! fails the test with what was waited for and what had been seen instead.
+//! **Invariant:** nothing in here sleeps but a client whose slowness is the matter, and every wait
+//! ends: after [`PATIENCE`] of real time it fails the test with what was waited for and what had been
+//! seen instead.
 
+mod descriptors;
 mod ephemeral;
 mod gate;
 mod log_lines;
+mod misbehave;
 mod patience;
 mod probe;
 mod process;
@@ -45,6 +50,10 @@ mod test_server;
 
 pub use ephemeral::Ephemeral;
 pub use gate::Gate;
+pub use misbehave::{
+    Afterwards, HALF_A_HEAD, HALF_A_PREFACE, Misbehave, REST_OF_HEAD, Slow, SlowReader, SlowWriter,
+    Storm,
+};
 pub use patience::{PATIENCE, within};
 pub use probe::{Answer, Head, Manners, Probe, Seen, StreamSeen};
 pub use process::{Exit, Process, Program};

@@ -10,15 +10,17 @@ mod seen;
 mod sight;
 #[cfg(test)]
 mod tests;
+mod turn;
+mod wire;
 
 use std::fmt::Write;
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::panic::Location;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use lamplighter::Addr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -28,6 +30,7 @@ pub use seen::Seen;
 pub use sight::StreamSeen;
 
 use self::http2::Http2;
+use self::wire::Wire;
 use crate::patience::{PATIENCE, bounded_at_rest, fail};
 
 /// One connection of a test, byte by byte.
@@ -36,36 +39,75 @@ use crate::patience::{PATIENCE, bounded_at_rest, fail};
 /// waits, since it waits for the kernel.
 #[derive(Debug)]
 pub struct Probe {
-    stream: TcpStream,
+    wire: Wire,
     /// What was read and not yet taken apart.
     inbox: BytesMut,
+    /// Everything that was read, as it came.
+    read: Vec<Bytes>,
+    /// What good manners have to send, where nobody waits for it to be sent.
+    outbox: BytesMut,
+    /// Whether sending has told of a reset, which the kernel tells only once.
+    reset: bool,
     seen: Vec<Seen>,
     http2: Option<Http2>,
 }
 
 impl Probe {
-    /// Connects.
+    /// Connects, over TCP or to a Unix socket.
     ///
     /// # Errors
     ///
-    /// Those of the operating system: `ConnectionRefused` where nobody listens.
+    /// Those of the operating system: `ConnectionRefused` where nobody listens. `InvalidInput` if
+    /// `addr` is a name that only its own network understands.
     ///
     /// # Panics
     ///
     /// After [`PATIENCE`], if the connection is neither established nor refused.
     #[track_caller]
-    pub fn connect(addr: SocketAddr) -> impl Future<Output = io::Result<Self>> {
-        let here = Location::caller();
-        async move {
-            let connected = bounded_at_rest(PATIENCE, TcpStream::connect(addr)).await;
-            let Some(connected) = connected else {
-                fail(
-                    here,
-                    &format!("waited {PATIENCE:?} for a connection to {addr}"),
-                )
-            };
-            Self::with(connected?)
+    pub fn connect(addr: impl Into<Addr>) -> impl Future<Output = io::Result<Self>> {
+        Self::open(Location::caller(), addr.into(), None)
+    }
+
+    /// Connects with room for about so many bytes that came and that nobody has read
+    /// (`SO_RCVBUF`; Linux doubles it, and takes no less than 2 KiB). The server's kernel has room
+    /// for some megabytes besides. Without effect on a Unix socket, which has the sender's room alone.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect).
+    ///
+    /// # Panics
+    ///
+    /// As [`connect`](Self::connect).
+    #[track_caller]
+    pub fn connect_narrow(
+        addr: impl Into<Addr>,
+        receive_buffer: u32,
+    ) -> impl Future<Output = io::Result<Self>> {
+        Self::open(Location::caller(), addr.into(), Some(receive_buffer))
+    }
+
+    pub(crate) async fn open(
+        here: &Location<'_>,
+        addr: Addr,
+        receive_buffer: Option<u32>,
+    ) -> io::Result<Self> {
+        let connect = Self::open_unbounded(&addr, receive_buffer);
+        match bounded_at_rest(PATIENCE, connect).await {
+            Some(connected) => connected,
+            None => fail(
+                here,
+                &format!("waited {PATIENCE:?} for a connection to {addr}"),
+            ),
         }
+    }
+
+    /// As [`connect_narrow`](Self::connect_narrow), for as long as the kernel tries.
+    pub(crate) async fn open_unbounded(
+        addr: &Addr,
+        receive_buffer: Option<u32>,
+    ) -> io::Result<Self> {
+        Wire::connect(addr, receive_buffer).await.map(Self::with)
     }
 
     /// The probe on a connection of the standard library's, which blocked: its owner could send
@@ -76,38 +118,39 @@ impl Probe {
     /// Those of the operating system.
     pub fn of(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Self::with(TcpStream::from_std(stream)?)
+        Wire::tcp(TcpStream::from_std(stream)?).map(Self::with)
     }
 
     /// The connection, blocking. What the probe had read and not taken is lost.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// Those of the operating system; `Unsupported` for a connection of a Unix socket.
     pub fn into_blocking(self) -> io::Result<std::net::TcpStream> {
-        let stream = self.stream.into_std()?;
+        let stream = self.wire.into_tcp()?.into_std()?;
         stream.set_nonblocking(false)?;
         Ok(stream)
     }
 
-    fn with(stream: TcpStream) -> io::Result<Self> {
-        // Exactly what is sent is sent, at once.
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            stream,
+    fn with(wire: Wire) -> Self {
+        Self {
+            wire,
             inbox: BytesMut::new(),
+            read: Vec::new(),
+            outbox: BytesMut::new(),
+            reset: false,
             seen: Vec::new(),
             http2: None,
-        })
+        }
     }
 
     /// The address of this end.
     ///
     /// # Errors
     ///
-    /// Those of the operating system.
+    /// Those of the operating system; `Unsupported` for a connection of a Unix socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+        self.wire.local_addr()
     }
 
     /// Sends these bytes and no others.
@@ -124,8 +167,10 @@ impl Probe {
         let here = Location::caller();
         async move {
             let bytes = bytes.as_ref();
-            let sent = bounded_at_rest(PATIENCE, self.stream.write_all(bytes)).await;
-            sent.unwrap_or_else(|| self.gave_up(here, "the server to read what was sent"))
+            match bounded_at_rest(PATIENCE, self.wire.write_all(bytes)).await {
+                Some(sent) => self.sends(sent),
+                None => self.gave_up(here, "the server to read what was sent"),
+            }
         }
     }
 
@@ -135,18 +180,17 @@ impl Probe {
     ///
     /// Those of the operating system.
     pub async fn finish(&mut self) -> io::Result<()> {
-        self.stream.shutdown().await
+        self.wire.shutdown().await
     }
 
-    /// Resets the connection: what a client does that is gone.
+    /// Resets the connection: what a client does that is gone. What it had sent and the server has
+    /// not read may be lost with it. A Unix socket knows no reset: its connection is closed.
     ///
     /// # Errors
     ///
     /// Those of the operating system.
     pub fn reset(self) -> io::Result<()> {
-        // Closed with no time to linger, a socket is reset.
-        rustix::net::sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO))?;
-        Ok(())
+        self.wire.abort()
     }
 
     /// The next thing that comes out of the socket.
@@ -242,6 +286,12 @@ impl Probe {
         &self.seen
     }
 
+    /// Every byte that was read, exactly as it came, over HTTP/2 too.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.read.concat().into()
+    }
+
     /// One thing out of the socket, noted down.
     async fn pull(&mut self, here: &Location<'_>, what: &str) -> Seen {
         let came = bounded_at_rest(PATIENCE, self.read()).await;
@@ -262,36 +312,51 @@ impl Probe {
 
     async fn read(&mut self) -> io::Result<Seen> {
         loop {
-            if let Some(http2) = &self.http2
-                && let Some((seen, reply)) = http2.take_frame(&mut self.inbox)
-            {
-                if !reply.is_empty() {
-                    // The server may be gone already; what it said is seen all the same.
-                    let _gone = self.stream.write_all(&reply).await;
-                }
+            let frame = self.frame();
+            if !self.outbox.is_empty() {
+                // The server may be gone already; what it said is seen all the same.
+                let sent = self.wire.write_all_buf(&mut self.outbox).await;
+                let _gone = self.sends(sent);
+                self.outbox.clear();
+            }
+            if let Some(seen) = frame {
                 return Ok(seen);
             }
-            let before = self.inbox.len();
-            match self.stream.read_buf(&mut self.inbox).await {
-                Ok(0) => return Ok(Seen::Fin),
-                Ok(_) if self.http2.is_some() => {}
-                Ok(_) => {
-                    let new = self.inbox.get(before..).unwrap_or_default();
-                    return Ok(Seen::Bytes(Bytes::copy_from_slice(new)));
-                }
-                Err(error) => {
-                    let reset = [
-                        ErrorKind::ConnectionReset,
-                        ErrorKind::ConnectionAborted,
-                        ErrorKind::BrokenPipe,
-                    ];
-                    return if reset.contains(&error.kind()) {
-                        Ok(Seen::Rst)
-                    } else {
-                        Err(error)
-                    };
-                }
+            let mut came = BytesMut::with_capacity(ROOM);
+            let length = self.wire.read_buf(&mut came).await;
+            if let Some(seen) = self.takes(length.map(|_| came.freeze()))? {
+                return Ok(seen);
             }
+        }
+    }
+
+    /// What sending gave, a reset noted down: what is read after it looks like an orderly end.
+    fn sends<T>(&mut self, sent: io::Result<T>) -> io::Result<T> {
+        let kind = sent.as_ref().err().map(io::Error::kind);
+        self.reset |= kind == Some(ErrorKind::ConnectionReset);
+        sent
+    }
+
+    /// The next HTTP/2 frame of what was read; what good manners answer to it is in the outbox.
+    fn frame(&mut self) -> Option<Seen> {
+        let http2 = self.http2.as_ref()?;
+        let (seen, reply) = http2.take_frame(&mut self.inbox)?;
+        self.outbox.extend_from_slice(&reply);
+        Some(seen)
+    }
+
+    /// Takes what a read gave, no bytes at the end; what is seen in it, if that can be said already.
+    fn takes(&mut self, came: io::Result<Bytes>) -> io::Result<Option<Seen>> {
+        match came {
+            Ok(came) if came.is_empty() && self.reset => Ok(Some(Seen::Rst)),
+            Ok(came) if came.is_empty() => Ok(Some(Seen::Fin)),
+            Ok(came) => {
+                self.inbox.extend_from_slice(&came);
+                self.read.push(came.clone());
+                Ok(self.http2.is_none().then_some(Seen::Bytes(came)))
+            }
+            Err(error) if RESET.contains(&error.kind()) => Ok(Some(Seen::Rst)),
+            Err(error) => Err(error),
         }
     }
 
@@ -320,6 +385,16 @@ impl Probe {
         text
     }
 }
+
+/// How many bytes one read takes at most.
+const ROOM: usize = 16 * 1024;
+
+/// What the operating system calls the end of a connection that was reset.
+const RESET: [ErrorKind; 3] = [
+    ErrorKind::ConnectionReset,
+    ErrorKind::ConnectionAborted,
+    ErrorKind::BrokenPipe,
+];
 
 /// How many characters of each thing that came a person gets to see.
 const SHOWN: usize = 400;

@@ -2,6 +2,8 @@
 //!
 //! **Invariant:** it loses nothing from the moment on at which it was attached.
 
+mod order;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -169,18 +171,13 @@ impl Record {
     ///
     /// # Panics
     ///
-    /// If one is missing after those before it, with everything that came.
+    /// If one did not come after those before it, with what was expected, what came instead, and the
+    /// whole record.
     #[track_caller]
     pub fn assert_order<'a>(&self, expected: impl IntoIterator<Item = &'a str>) {
-        let lines = self.lines();
-        let mut rest = lines.iter();
-        let mut found = Vec::new();
-        for text in expected {
-            if !rest.any(|line| line == text) {
-                let here = Location::caller();
-                fail(here, &format!("no {text:?} after {found:?}; {self}"));
-            }
-            found.push(text);
+        let expected: Vec<&str> = expected.into_iter().collect();
+        if let Err(told) = order::check(&self.lines(), &expected) {
+            fail(Location::caller(), &format!("{told}\n{self}"));
         }
     }
 

@@ -42,11 +42,15 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether the server says that it closes the connection after this response.
+    /// Whether the server says that it closes the connection after this response: `close` is among
+    /// the options of a `Connection` field (RFC 9110, 7.6.1).
     #[must_use]
     pub fn closes(&self) -> bool {
-        self.header("connection")
-            .is_some_and(|value| value.eq_ignore_ascii_case("close"))
+        let closes = |option: &str| option.trim().eq_ignore_ascii_case("close");
+        self.headers
+            .iter()
+            .filter(|(field, _)| field.eq_ignore_ascii_case("connection"))
+            .any(|(_, value)| value.split(',').any(closes))
     }
 
     fn framing(&self) -> Framing {

@@ -58,6 +58,9 @@ pub(super) const END_HEADERS: u8 = 0x4;
 /// SETTINGS_HEADER_TABLE_SIZE = 0: what a head says does not depend on the heads before it.
 const NO_TABLE: [u8; 6] = [0, 1, 0, 0, 0, 0];
 
+/// SETTINGS_INITIAL_WINDOW_SIZE.
+const INITIAL_WINDOW_SIZE: u16 = 4;
+
 impl Probe {
     /// Begins HTTP/2 with prior knowledge: the preface and SETTINGS go out, and what comes in is
     /// seen frame by frame from here on.
@@ -81,12 +84,29 @@ impl Probe {
         sent: usize,
         manners: Manners,
     ) -> impl Future<Output = io::Result<()>> + use<'_> {
+        self.begin_http2(sent, manners, None)
+    }
+
+    /// As [`http2`](Self::http2), with so many bytes that the server may send on each stream until
+    /// it is allowed more; `None` for the 64 KiB of RFC 9113.
+    #[track_caller]
+    pub(crate) fn begin_http2(
+        &mut self,
+        sent: usize,
+        manners: Manners,
+        window: Option<u32>,
+    ) -> impl Future<Output = io::Result<()>> + use<'_> {
         self.http2 = Some(Http2 {
             manners,
             next_stream: 1,
         });
+        let mut settings = BytesMut::from(&NO_TABLE[..]);
+        if let Some(window) = window {
+            settings.put_u16(INITIAL_WINDOW_SIZE);
+            settings.put_u32(window);
+        }
         let mut bytes = BytesMut::from(PREFACE.get(sent..).unwrap_or_default());
-        put_frame(&mut bytes, SETTINGS, 0, 0, &NO_TABLE);
+        put_frame(&mut bytes, SETTINGS, 0, 0, &settings);
         self.send(bytes)
     }
 
@@ -179,6 +199,7 @@ fn seen(kind: u8, flags: u8, stream: u32, mut payload: Bytes) -> Option<Seen> {
         GOAWAY => Some(Seen::GoAway {
             last_stream: payload.try_get_u32().ok()? & 0x7fff_ffff,
             code: payload.try_get_u32().ok()?,
+            debug: payload,
         }),
         WINDOW_UPDATE => Some(Seen::WindowUpdate {
             stream,
@@ -290,6 +311,7 @@ mod tests {
         let goaway = Seen::GoAway {
             last_stream: 0x7fff_ffff,
             code: 0,
+            debug: Bytes::new(),
         };
         assert_eq!(http2.take_frame(&mut inbox), Some((goaway, Bytes::new())));
         assert_eq!(http2.take_frame(&mut inbox), None);

@@ -77,6 +77,19 @@ impl Probe {
         self.send(bytes)
     }
 
+    /// As [`widen`](Self::widen), with what is sent next.
+    pub(crate) fn grant(&mut self, stream: u32, by: u32) {
+        for stream in [0, stream] {
+            put_frame(
+                &mut self.outbox,
+                WINDOW_UPDATE,
+                0,
+                stream,
+                &by.to_be_bytes(),
+            );
+        }
+    }
+
     #[track_caller]
     fn send_request(
         &mut self,

@@ -42,6 +42,8 @@ pub enum Seen {
         last_stream: u32,
         /// The error code; 0 for a graceful close.
         code: u32,
+        /// What the server says besides, for a person.
+        debug: Bytes,
     },
     /// HTTP/2: SETTINGS, or their acknowledgement.
     Settings {

@@ -49,7 +49,10 @@ impl Probe {
     #[must_use]
     pub fn goaways(&self) -> Vec<(u32, u32)> {
         let goaway = |seen: &Seen| {
-            if let Seen::GoAway { last_stream, code } = seen {
+            if let Seen::GoAway {
+                last_stream, code, ..
+            } = seen
+            {
                 Some((*last_stream, *code))
             } else {
                 None

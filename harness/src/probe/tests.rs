@@ -24,7 +24,7 @@ async fn responses_are_taken_one_by_one_however_they_are_framed() {
         HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\none\
         HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n1;x=y\r\n!\r\n0\r\n\r\n\
         HTTP/1.1 204 No Content\r\n\r\n\
-        HTTP/1.1 500 Oh\r\nConnection: Close\r\n\r\nthe rest";
+        HTTP/1.1 500 Oh\r\nConnection: te\r\nConnection: TE, Close\r\n\r\nthe rest";
     // In the smallest pieces there are.
     let writing = tokio::spawn(async move {
         for byte in sent {
@@ -82,6 +82,7 @@ async fn every_byte_that_came_is_kept() {
         }
     }
     assert_eq!(bytes, b"some bytes");
+    assert_eq!(probe.bytes(), "some bytes");
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn the_rest_is_what_no_answer_has_taken() {
 
 /// GOAWAY up to stream 7 because of a protocol error; on stream 3 a status, two pieces of a body and
 /// the end; on stream 5 RST_STREAM.
-const FRAMES: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x07\0\0\0\x01\
+const FRAMES: &[u8] = b"\0\0\x0d\x07\0\0\0\0\0\0\0\0\x07\0\0\0\x01sorry\
     \0\0\x01\x01\x04\0\0\0\x03\x88\
     \0\0\x02\0\0\0\0\0\x03he\
     \0\0\x04\x03\0\0\0\0\x05\0\0\0\x08\
@@ -142,6 +143,9 @@ async fn what_came_of_each_stream_is_told_apart() {
     assert_eq!(probe.stream(5), reset);
     assert_eq!(probe.stream(7), StreamSeen::default());
     assert_eq!(probe.goaways(), [(7, 1)]);
+    let sorry = |seen: &Seen| matches!(seen, Seen::GoAway { debug, .. } if debug == "sorry");
+    assert!(probe.seen().iter().any(sorry), "{:?}", probe.seen());
+    assert_eq!(probe.bytes(), FRAMES);
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ async fn health_says_more_on_the_admin_port() {
     let (status, text) = ask(&process, "/readyz").await;
     assert!(status == 200 && text.contains("database"), "{text}");
     let line = process.line("admin on http://").await;
-    let admin = line.trim_start_matches("admin on http://").parse().unwrap();
+    let admin: std::net::SocketAddr = line.trim_start_matches("admin on http://").parse().unwrap();
     let mut probe = Probe::connect(admin).await.unwrap();
     probe.request("/readyz").await.unwrap();
     let text = probe.answer().await.text();

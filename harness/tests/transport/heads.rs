@@ -1,19 +1,12 @@
 //! Heads and prefaces that are not complete when the server stops.
 
 use lamplighter::ConnectionEnd::{Graceful, TimedOut};
-use lamplighter_harness::{Manners, Probe, Seen};
+use lamplighter_harness::{HALF_A_HEAD, HALF_A_PREFACE, Manners, Probe, REST_OF_HEAD, Seen};
 
 use crate::stage::{LAME_DUCK, Stage};
 use crate::{answer, goes_away_after, millis, secs};
 
 const NOTHING: (String, Seen) = (String::new(), Seen::Fin);
-
-/// The head of a request, in two halves.
-const HALF: &str = "GET / HTTP/1.1\r\nhost: pro";
-const REST: &str = "be\r\n\r\n";
-
-/// How much a preface of HTTP/2 has before it is one.
-const HALF_PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nS";
 
 /// Where a half head stands on its connection.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +21,10 @@ impl Place {
     /// A connection with half a head, which the server has read.
     async fn half(self, stage: &Stage) -> Probe {
         match self {
-            Self::First => stage.says(HALF).await,
+            Self::First => half_a_head(stage).await,
             Self::BehindAnAnswer => {
                 let mut probe = stage.idle().await;
-                probe.send(HALF).await.unwrap();
+                probe.send(HALF_A_HEAD).await.unwrap();
                 stage.has_read().await;
                 probe
             }
@@ -47,6 +40,20 @@ impl Place {
     }
 }
 
+/// A connection with half a head, which the server has read.
+async fn half_a_head(stage: &Stage) -> Probe {
+    let probe = stage.misbehave().half_a_head().await;
+    stage.has_read().await;
+    probe
+}
+
+/// A connection with half a preface, which the server has read.
+async fn half_a_preface(stage: &Stage) -> Probe {
+    let probe = stage.misbehave().half_a_preface().await;
+    stage.has_read().await;
+    probe
+}
+
 #[tokio::test(start_paused = true)]
 async fn half_a_head_that_is_completed_while_draining_is_answered() {
     for place in Place::ALL {
@@ -54,7 +61,7 @@ async fn half_a_head_that_is_completed_while_draining_is_answered() {
         let mut half = place.half(&stage).await;
         stage.drains().await;
         stage.passes(millis(900)).await;
-        half.send(REST).await.unwrap();
+        half.send(REST_OF_HEAD).await.unwrap();
         assert_eq!(half.rest().await, (answer("hello"), Seen::Fin), "{place:?}");
         let over = stage.over().await.ended([Graceful]);
         over.answered(place.answered() + 1).drained_in(millis(900));
@@ -99,9 +106,7 @@ async fn a_hundred_half_heads_hold_a_stop_no_longer_than_one() {
     let mut stage = Stage::running().await;
     let mut halves = Vec::new();
     for _ in 0..100 {
-        let mut half = stage.connects().await;
-        half.send(HALF).await.unwrap();
-        halves.push(half);
+        halves.push(stage.misbehave().half_a_head().await);
     }
     stage.has_read().await;
     stage.drains().await;
@@ -120,7 +125,7 @@ async fn half_a_head_completed_in_the_lame_duck_is_answered() {
         let mut half = place.half(&stage).await;
         stage.enters_lame_duck().await;
         stage.passes(LAME_DUCK / 2).await;
-        half.send(REST).await.unwrap();
+        half.send(REST_OF_HEAD).await.unwrap();
         assert_eq!(half.rest().await, (answer("hello"), Seen::Fin), "{place:?}");
         stage.passes(LAME_DUCK / 2).await;
         let over = stage.over().await.ended([Graceful]);
@@ -143,9 +148,9 @@ async fn half_a_head_gets_fin_by_force() {
 #[tokio::test(start_paused = true)]
 async fn half_a_head_begun_before_ready_and_completed_after_it_is_served() {
     let stage = Stage::starting().await;
-    let mut half = stage.says(HALF).await;
+    let mut half = half_a_head(&stage).await;
     stage.gets_ready().await;
-    half.send(REST).await.unwrap();
+    half.send(REST_OF_HEAD).await.unwrap();
     assert_eq!(half.answer().await.text(), "hello");
     drop(stage.stop());
     assert_eq!(half.rest().await, NOTHING);
@@ -156,7 +161,7 @@ async fn half_a_head_begun_before_ready_and_completed_after_it_is_served() {
 async fn half_a_preface_has_1_s_from_its_begin() {
     for age in [0, 400] {
         let mut stage = Stage::running().await;
-        let mut half = stage.says(HALF_PREFACE).await;
+        let mut half = half_a_preface(&stage).await;
         stage.passes(millis(age)).await;
         stage.drains().await;
         stage.passes(millis(1002 - age)).await;
@@ -169,7 +174,7 @@ async fn half_a_preface_has_1_s_from_its_begin() {
 #[tokio::test(start_paused = true)]
 async fn half_a_preface_that_is_completed_while_draining_is_served_and_told_to_go() {
     let mut stage = Stage::running().await;
-    let mut half = stage.says(&HALF_PREFACE[..4]).await;
+    let mut half = stage.says(&HALF_A_PREFACE[..4]).await;
     stage.drains().await;
     stage.passes(millis(900)).await;
     half.http2_from(4, Manners::Polite).await.unwrap();
@@ -184,7 +189,7 @@ async fn half_a_preface_that_is_completed_while_draining_is_served_and_told_to_g
 #[tokio::test(start_paused = true)]
 async fn half_a_preface_gets_fin_by_force() {
     let stage = Stage::running().await;
-    let mut half = stage.says(HALF_PREFACE).await;
+    let mut half = half_a_preface(&stage).await;
     stage.forces().await;
     assert_eq!(half.rest().await, NOTHING);
     stage.over().await.ended([TimedOut]).answered(0).at_once();

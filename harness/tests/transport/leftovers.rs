@@ -21,21 +21,18 @@ fn descriptors() -> usize {
 /// One connection of each kind, each in the state that it is named after.
 async fn crowd(stage: &Stage) -> Vec<Probe> {
     let mut crowd = vec![
-        stage.connects().await,
-        stage.says("GET / HTTP/1.1\r\nhost: pro").await,
-        stage.says("PRI * HTTP/2.0\r\n").await,
+        stage.misbehave().silent().await,
+        stage.misbehave().half_a_head().await,
+        stage.misbehave().half_a_preface().await,
         stage.idle().await,
         stage.held().await,
         stage.asks("/events").await,
         stage.asks("/deaf").await,
-        stage.asks("/large").await,
+        stage.misbehave().never_reading("/large").await,
         websockets::websocket(stage, "/ws/deaf").await,
         stage.http2(Manners::Mute).await,
     ];
-    let mut half = stage.connects().await;
-    let head = "POST /echo HTTP/1.1\r\nhost: probe\r\ncontent-length: 8\r\n\r\nhalf";
-    half.send(head).await.unwrap();
-    crowd.push(half);
+    crowd.push(stage.misbehave().half_a_body("/echo").await);
     for path in ["/held", "/deaf", "/large"] {
         let mut http2 = stage.http2(Manners::Mute).await;
         http2.open_stream(path).await.unwrap();

@@ -12,7 +12,7 @@ const ALL: u32 = 0x7fff_ffff - 0xffff;
 
 /// An HTTP/1 connection that takes the head of a large answer and no more.
 async fn slow(stage: &Stage) -> Probe {
-    let mut probe = stage.asks("/large").await;
+    let mut probe = stage.misbehave().never_reading("/large").await;
     assert_eq!(probe.head().await.status, 200);
     probe
 }

@@ -12,7 +12,7 @@ const NOTHING: (String, Seen) = (String::new(), Seen::Fin);
 async fn a_silent_connection_has_100_ms_from_its_accept() {
     for age in [0, 60, 99] {
         let mut stage = Stage::running().await;
-        let mut silent = stage.connects().await;
+        let mut silent = stage.misbehave().silent().await;
         stage.has_read().await;
         stage.passes(millis(age)).await;
         stage.drains().await;
@@ -26,7 +26,7 @@ async fn a_silent_connection_has_100_ms_from_its_accept() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_older_than_100_ms_is_closed_at_once() {
     let mut stage = Stage::running().await;
-    let mut silent = stage.connects().await;
+    let mut silent = stage.misbehave().silent().await;
     stage.has_read().await;
     stage.passes(secs(5)).await;
     drop(stage.stop());
@@ -37,7 +37,7 @@ async fn a_silent_connection_older_than_100_ms_is_closed_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_that_speaks_in_its_100_ms_is_answered() {
     let mut stage = Stage::running().await;
-    let mut silent = stage.connects().await;
+    let mut silent = stage.misbehave().silent().await;
     stage.has_read().await;
     stage.drains().await;
     stage.passes(millis(90)).await;
@@ -50,7 +50,7 @@ async fn a_silent_connection_that_speaks_in_its_100_ms_is_answered() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_that_speaks_http2_in_its_100_ms_is_answered() {
     let mut stage = Stage::running().await;
-    let mut silent = stage.connects().await;
+    let mut silent = stage.misbehave().silent().await;
     stage.has_read().await;
     stage.drains().await;
     stage.passes(millis(90)).await;
@@ -84,7 +84,7 @@ async fn a_connection_accepted_in_the_lame_duck_is_silent_from_its_own_accept() 
     let mut stage = Stage::with_lame_duck().await;
     stage.enters_lame_duck().await;
     stage.passes(LAME_DUCK - millis(30)).await;
-    let mut silent = stage.connects().await;
+    let mut silent = stage.misbehave().silent().await;
     stage.has_read().await;
     stage.passes(millis(102)).await;
     assert_eq!(silent.rest().await, NOTHING);
@@ -95,7 +95,7 @@ async fn a_connection_accepted_in_the_lame_duck_is_silent_from_its_own_accept() 
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_gets_fin_by_force() {
     let stage = Stage::running().await;
-    let mut silent = stage.connects().await;
+    let mut silent = stage.misbehave().silent().await;
     stage.has_read().await;
     stage.forces().await;
     assert_eq!(silent.rest().await, NOTHING);
@@ -105,7 +105,7 @@ async fn a_silent_connection_gets_fin_by_force() {
 #[tokio::test(start_paused = true)]
 async fn before_ready_a_silent_connection_waits_and_is_served_once_the_server_is() {
     let mut stage = Stage::starting().await;
-    let mut silent = stage.connects().await;
+    let mut silent = stage.misbehave().silent().await;
     stage.has_read().await;
     stage.passes(secs(60)).await;
     stage.gets_ready().await;

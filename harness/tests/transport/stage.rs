@@ -16,7 +16,7 @@ use lamplighter::{
     Addr, Check, ConnectionEnd, Limits, Listener, Network, Phase, Plan, Running, Server,
     ServerHandle, StartError, Stopping, TcpNetwork,
 };
-use lamplighter_harness::{Gate, Manners, Probe, Seen, within};
+use lamplighter_harness::{Gate, Manners, Misbehave, Probe, within};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -222,11 +222,12 @@ impl Stage {
 
     /// An HTTP/2 connection, its SETTINGS exchanged as far as its manners go.
     pub(crate) async fn http2(&self, manners: Manners) -> Probe {
-        let mut probe = self.connects().await;
-        probe.http2(manners).await.unwrap();
-        let settled = |seen: &Seen| matches!(seen, Seen::Settings { ack: true });
-        probe.until("its SETTINGS acknowledged", settled).await;
-        probe
+        self.misbehave().http2(manners).await
+    }
+
+    /// Its clients that misbehave.
+    pub(crate) fn misbehave(&self) -> Misbehave {
+        Misbehave::towards(self.addr)
     }
 
     /// Waits until so many requests are in flight.
