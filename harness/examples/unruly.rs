@@ -266,6 +266,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
         .with_writer(std::io::stderr)
+        // Tests read it, whatever features of the subscriber they bring along.
+        .with_ansi(false)
         // Panics where nobody reads it, as most programs' logs do.
         .log_internal_errors(true)
         .init();
