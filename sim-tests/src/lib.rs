@@ -1,1 +1,18 @@
 //! A deterministic simulator for the life of a server.
+//!
+//! The production runtime, unchanged, on a network and a clock that obey: a [`Scenario`] is plain data,
+//! a world carries it out, a [`Trace`] holds what everybody saw. The same scenario gives the same
+//! trace, byte for byte.
+//!
+//! **Invariant:** no logic in this file.
+
+pub mod host;
+pub mod scenario;
+pub mod trace;
+
+pub use scenario::{
+    AcceptFault, Act, ActDoes, Bind, Budget, Call, Callback, CallbackDoes, Client, ClientDoes,
+    Defences, HandlerDoes, Hears, Home, Hook, HookDoes, Link, Moment, Origin, ProbeOf, Red,
+    Request, RequestId, Scenario, ScenarioError, Start, Worker, WorkerDoes,
+};
+pub use trace::{Clock, Entry, Trace};
