@@ -185,7 +185,7 @@ async fn accept(mut open: Open, accepting: Accepting, mut closing: watch::Receiv
         ..
     } = accepting;
     let inner = Arc::clone(&open.inner);
-    let mut spare = Spare::take();
+    let mut spare = Spare::take(&listener);
     let queue = accept_until_closed(
         &mut open,
         &label,

@@ -90,12 +90,12 @@ impl Lingering {
     /// Whether this socket's peer has acknowledged everything; `None` if nobody knows.
     fn is_acknowledged(&self, socket: &Io) -> Option<bool> {
         let mut room = lock(&self.0);
-        if matches!(room.asks, Asks::Unopened) {
+        if matches!(room.asks, Asks::Unopened) && socket.is_tcp() {
             room.asks = SendQueues::open().map_or(Asks::Nobody, Asks::Open);
         }
         match &mut room.asks {
-            Asks::Open(queues) => socket.is_acknowledged(queues),
-            Asks::Unopened | Asks::Nobody => None,
+            Asks::Open(queues) => socket.is_acknowledged(Some(queues)),
+            Asks::Unopened | Asks::Nobody => socket.is_acknowledged(None),
         }
     }
 }

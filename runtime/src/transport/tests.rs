@@ -12,6 +12,8 @@ mod frames;
 mod goaway;
 mod http1;
 mod http2;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod late;
 mod linger;
 mod listeners;

@@ -54,6 +54,16 @@ impl AnyListener {
         Self::Other(OtherListener(Box::new(listener)))
     }
 
+    /// Whether it is a socket of the kernel's.
+    pub(crate) const fn is_socket(&self) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) => true,
+            Self::Other(_) => false,
+        }
+    }
+
     /// As [`Listener::accept`].
     pub(crate) async fn accept(&mut self) -> io::Result<(Io, Addr)> {
         match self {

@@ -4,6 +4,7 @@
 //! client waits, and at a stop the queue never becomes empty.
 //!
 //! **Invariant:** a spare descriptor is given up for the length of one accept and never longer.
+//! **Invariant:** none is taken for a listener that is no socket: its connections need none.
 
 use std::fs::File;
 use std::io;
@@ -13,6 +14,7 @@ use super::AnyListener;
 /// The spare descriptor.
 #[derive(Debug)]
 pub(crate) struct Spare {
+    of_socket: bool,
     file: Option<File>,
 }
 
@@ -28,9 +30,11 @@ pub(crate) enum TurnedAway {
 }
 
 impl Spare {
-    /// Takes a descriptor, if there is one.
-    pub(crate) fn take() -> Self {
-        Self { file: open() }
+    /// Takes a descriptor for this listener, if it is a socket and there is one.
+    pub(crate) fn take(listener: &AnyListener) -> Self {
+        let of_socket = listener.is_socket();
+        let file = open(of_socket);
+        Self { of_socket, file }
     }
 
     /// Gives the descriptor up for one connection of the queue, closes that, takes it again.
@@ -54,14 +58,14 @@ impl Spare {
             }
             Err(error) => Err(error),
         };
-        self.file = open();
+        self.file = open(self.of_socket);
         turned
     }
 }
 
-fn open() -> Option<File> {
+fn open(of_socket: bool) -> Option<File> {
     // The cheapest thing to have open: no driver, no memory.
-    File::open("/dev/null").ok()
+    of_socket.then(|| File::open("/dev/null").ok())?
 }
 
 #[cfg(all(test, unix))]
@@ -82,7 +86,7 @@ mod tests {
                 let network = BoxNetwork::new(TcpNetwork);
                 let mut listener = network.bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
                 let addr = listener.local_addr().unwrap().tcp().unwrap();
-                let mut spare = Spare::take();
+                let mut spare = Spare::take(&listener);
                 assert_eq!(spare.turn_away(&mut listener).unwrap(), TurnedAway::None);
                 let mut client = std::net::TcpStream::connect(addr).unwrap();
                 let mut all = Vec::new();
