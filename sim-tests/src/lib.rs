@@ -6,9 +6,12 @@
 //!
 //! **Invariant:** no logic in this file.
 
+pub mod act;
 pub mod host;
 pub mod scenario;
+pub mod service;
 pub mod trace;
+pub mod world;
 
 pub use scenario::{
     AcceptFault, Act, ActDoes, Bind, Budget, Call, Callback, CallbackDoes, Client, ClientDoes,
@@ -16,3 +19,4 @@ pub use scenario::{
     Request, RequestId, Scenario, ScenarioError, Start, Worker, WorkerDoes,
 };
 pub use trace::{Clock, Entry, Trace};
+pub use world::{Memory, Observer, Run, RunEnd, World};

@@ -25,6 +25,8 @@ pub use life::{
 pub use plan::{Budget, Defences};
 pub use request::{HandlerDoes, Hears, Request, RequestId};
 
+pub(crate) use plan::millis;
+
 use paste::paste_struct;
 
 /// A whole case as plain data; see the module of the same name.

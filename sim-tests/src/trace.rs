@@ -20,6 +20,7 @@ use lamplighter::Events;
 
 pub use entry::{
     Break, ClientSaw, Entry, HandlerSaw, HookSaw, WhatHappened, Who, WireSaw, WorkerSaw, WorldDid,
+    wire_hash,
 };
 pub use text::Text;
 
@@ -35,8 +36,6 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 struct Shared {
     entries: Vec<Entry>,
-    /// How many entries [`Trace::poll_next`] has given out.
-    given: usize,
     events: Option<Events>,
     /// Whoever waits for entries: woken by a new one, and by an event of the server.
     reader: Option<Waker>,
@@ -50,7 +49,6 @@ impl Trace {
     pub fn new(clock: Clock) -> Self {
         let shared = Shared {
             entries: Vec::with_capacity(64),
-            given: 0,
             events: None,
             reader: None,
             wire: false,
@@ -98,9 +96,9 @@ impl Trace {
         (self.clock)()
     }
 
-    /// The next entry that this has not given out yet; pending while there is none. One reader at a
+    /// Moves what is new to the end of `into`; pending while there is nothing new. One reader at a
     /// time: it is woken in the instant in which an entry is made.
-    pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Entry> {
+    pub fn poll_take(&self, context: &mut Context<'_>, into: &mut Vec<Entry>) -> Poll<()> {
         let at = (self.clock)();
         let mut shared = self.lock();
         if !shared
@@ -110,17 +108,15 @@ impl Trace {
         {
             shared.reader = Some(context.waker().clone());
         }
-        if shared.given == shared.entries.len() {
-            shared.read_events(at);
-        }
-        let Some(entry) = shared.entries.get(shared.given).cloned() else {
+        shared.read_events(at);
+        if shared.entries.is_empty() {
             return Poll::Pending;
-        };
-        shared.given += 1;
-        Poll::Ready(entry)
+        }
+        into.append(&mut shared.entries);
+        Poll::Ready(())
     }
 
-    /// Every entry so far.
+    /// Every entry that was not taken out.
     #[must_use]
     pub fn entries(&self) -> Vec<Entry> {
         let at = (self.clock)();
@@ -129,13 +125,12 @@ impl Trace {
         shared.entries.clone()
     }
 
-    /// Takes every entry out.
+    /// Takes out every entry that was not yet.
     #[must_use]
     pub fn take(&self) -> Vec<Entry> {
         let at = (self.clock)();
         let mut shared = self.lock();
         shared.read_events(at);
-        shared.given = 0;
         std::mem::take(&mut shared.entries)
     }
 

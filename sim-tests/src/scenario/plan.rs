@@ -90,6 +90,20 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// All that a stop may take: what a plan without a grace period adds up to.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        let parts = [
+            self.lame_duck_ms,
+            self.drain_ms,
+            self.hooks_ms,
+            self.margin_ms,
+        ];
+        parts.into_iter().map(millis).sum()
+    }
+}
+
 /// What the server defends itself with, in milliseconds and numbers. By default what
 /// [`Limits::default`] has.
 #[derive(Clone, Copy, PartialEq, Eq)]

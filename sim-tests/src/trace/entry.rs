@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use lamplighter::{ServerEvent, ServingStatus};
+use lamplighter::{ServerEvent, ServingStatus, Signal};
 
 use crate::scenario::{ActDoes, RequestId};
 
@@ -84,6 +84,8 @@ pub enum WorldDid {
     Registered(bool),
     /// What was called has returned: the life is over.
     Returned,
+    /// It sends this signal to a server that nobody in the scenario has brought to its end.
+    Ends(Signal),
 }
 
 /// What a client sees.
@@ -242,4 +244,12 @@ pub enum WireSaw {
     Closed,
     /// The server reset it.
     Aborted,
+}
+
+/// A hash of bytes that passed: FNV-1a of 64 bits.
+#[must_use]
+pub fn wire_hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+    })
 }

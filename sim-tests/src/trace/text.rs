@@ -125,6 +125,7 @@ impl fmt::Display for WorldDid {
             Self::Registered(true) => f.write_str("hook registered"),
             Self::Registered(false) => f.write_str("hook refused"),
             Self::Returned => f.write_str("returned"),
+            Self::Ends(signal) => write!(f, "ends it by {signal}"),
         }
     }
 }
