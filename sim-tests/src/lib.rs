@@ -7,6 +7,7 @@
 //! **Invariant:** no logic in this file.
 
 pub mod act;
+pub mod client;
 pub mod host;
 pub mod scenario;
 pub mod service;

@@ -163,6 +163,8 @@ pub enum Break {
     Stream(u32),
     /// A GOAWAY said that it was not and will not be acted on: it is safe to ask again.
     Unprocessed,
+    /// It was never sent: there was no connection to be had for it.
+    Unsent,
     /// The connection failed in another way, or what came makes no sense.
     Broken,
     /// The client itself went away.

@@ -182,6 +182,7 @@ impl fmt::Display for Break {
             Self::Reset => f.write_str("reset"),
             Self::Stream(code) => write!(f, "stream reset {code}"),
             Self::Unprocessed => f.write_str("unprocessed"),
+            Self::Unsent => f.write_str("unsent"),
             Self::Broken => f.write_str("broken"),
             Self::Left => f.write_str("left"),
         }
