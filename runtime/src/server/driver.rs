@@ -263,10 +263,17 @@ impl Driver {
                 self.report_end(hook, name, task);
                 Some(abort)
             }
-            HookRun::Blocking(run) => {
+            HookRun::Blocking { run, virtually } => {
                 let inside = self.scope();
                 let run = move || scope_sync(&inside, || run(context));
-                match self.tasks.thread(name.clone(), run) {
+                let thread = match virtually {
+                    None => self.tasks.thread(name.clone(), run),
+                    Some(takes) => {
+                        let takes = life.clock.sleep_until(life.clock.now() + takes);
+                        Ok(self.tasks.virtual_thread(name.clone(), takes, run))
+                    }
+                };
+                match thread {
                     Ok(thread) => self.report_end(hook, name, thread),
                     Err(error) => {
                         let end = HookEnd::Failed(format!("no thread for it: {error}").into());

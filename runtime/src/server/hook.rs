@@ -41,8 +41,14 @@ pub struct Hook {
 /// The code of a hook, until it is run.
 pub(crate) enum HookRun {
     Async(Box<dyn FnOnce(HookContext) -> HookFuture + Send>),
-    Blocking(Box<dyn FnOnce(HookContext) -> Result<(), BoxError> + Send>),
+    Blocking {
+        run: BlockingRun,
+        /// How long it takes by the server's clock, instead of on a thread.
+        virtually: Option<Duration>,
+    },
 }
+
+pub(crate) type BlockingRun = Box<dyn FnOnce(HookContext) -> Result<(), BoxError> + Send>;
 
 pub(crate) type HookFuture = Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>;
 
@@ -75,8 +81,25 @@ impl Hook {
     ) -> Self {
         Self {
             spec: HookSpec::named(name).kind(HookKind::Blocking),
-            run: HookRun::Blocking(Box::new(|context| hook(context).into_result())),
+            run: HookRun::Blocking {
+                run: Box::new(|context| hook(context).into_result()),
+                virtually: None,
+            },
         }
+    }
+
+    /// Lets a blocking hook take this long by the server's clock, without a thread: for simulations
+    /// and tests whose clock is paused, where no other thread can be waited for.
+    ///
+    /// All else is as on a thread: nobody can abort it, and one that is still at it at its deadline is
+    /// settled as timed out, and left. Its code runs when its time has passed, on a thread of the
+    /// runtime, and had better not really block. Without effect on a hook that does not block.
+    #[must_use]
+    pub fn in_virtual_time(mut self, takes: Duration) -> Self {
+        if let HookRun::Blocking { virtually, .. } = &mut self.run {
+            *virtually = Some(takes);
+        }
+        self
     }
 
     /// Runs only once every hook of these names is settled, however it was settled.

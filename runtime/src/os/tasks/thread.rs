@@ -37,17 +37,51 @@ impl Tasks {
     ) -> io::Result<Thread<T>> {
         let name = name.into();
         let title = name.to_string();
+        let runtime = self.runtime.clone();
+        let (run, outcome) = self.counted(name, move || {
+            let _context = runtime.enter();
+            f()
+        });
+        os_thread(&title, run)?;
+        Ok(Thread { outcome })
+    }
+
+    /// Runs `f` once `takes` has passed, as a task that stands for a thread: counted among the
+    /// threads, and nobody can end it either.
+    #[expect(clippy::disallowed_methods, reason = "the place that starts threads")]
+    pub(crate) fn virtual_thread<T: Send + 'static>(
+        &self,
+        name: impl Into<TaskName>,
+        takes: impl Future<Output = ()> + Send + 'static,
+        f: impl FnOnce() -> T + Send + 'static,
+    ) -> Thread<T> {
+        let (run, outcome) = self.counted(name.into(), f);
+        drop(self.runtime.spawn(async move {
+            takes.await;
+            run();
+        }));
+        Thread { outcome }
+    }
+
+    /// `f`, counted among the threads from here to its end, and where its end is told.
+    fn counted<T, F>(
+        &self,
+        name: TaskName,
+        f: F,
+    ) -> (
+        impl FnOnce() + Send + use<T, F>,
+        oneshot::Receiver<TaskEnd<T>>,
+    )
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
         let entry = self.threads.enter(name);
-        let (runtime, on_panic) = (self.runtime.clone(), self.on_panic.clone());
-        let home = self.home.clone();
+        let (home, on_panic) = (self.home.clone(), self.on_panic.clone());
         let (tx, outcome) = oneshot::channel();
-        os_thread(&title, move || {
+        let run = move || {
             let at_home = home.enter();
-            let end = {
-                let _context = runtime.enter();
-                catch_unwind(AssertUnwindSafe(f))
-            };
-            let end = end.map_or_else(
+            let end = catch_unwind(AssertUnwindSafe(f)).map_or_else(
                 |payload| {
                     let message = panic_message(payload.as_ref());
                     on_panic(&entry.name(), &message);
@@ -61,8 +95,8 @@ impl Tasks {
             drop(entry);
             // Nobody may be waiting any more.
             drop(tx.send(end));
-        })?;
-        Ok(Thread { outcome })
+        };
+        (run, outcome)
     }
 }
 
@@ -96,6 +130,8 @@ pub(crate) fn os_thread<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::os::clock::Clock;
+    use lamplighter_lifecycle::Instant;
     use std::panic::resume_unwind;
     use std::sync::mpsc;
     use tokio::runtime::Handle;
@@ -109,6 +145,19 @@ mod tests {
         let tasks = tasks();
         let thread = tasks.thread("add", || 1 + 2).unwrap();
         assert_eq!(thread.await, TaskEnd::Done(3));
+        assert!(tasks.live_threads().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_virtual_thread_takes_its_time_by_a_paused_clock_and_is_counted_till_then() {
+        let tasks = tasks();
+        let takes = std::time::Duration::from_secs(3600);
+        let clock = Clock::new();
+        clock.begin(&Handle::current());
+        let sleep = clock.sleep_until(Instant::ZERO + takes);
+        let thread = tasks.virtual_thread("sync", sleep, move || clock.now());
+        assert_eq!(tasks.live_threads(), ["sync".into()]);
+        assert_eq!(thread.await, TaskEnd::Done(Instant::ZERO + takes));
         assert!(tasks.live_threads().is_empty());
     }
 
