@@ -15,9 +15,9 @@ pub mod trace;
 pub mod world;
 
 pub use scenario::{
-    AcceptFault, Act, ActDoes, Bind, Budget, Call, Callback, CallbackDoes, Client, ClientDoes,
-    Defences, HandlerDoes, Hears, Home, Hook, HookDoes, Link, Moment, Origin, ProbeOf, Red,
-    Request, RequestId, Scenario, ScenarioError, Start, Worker, WorkerDoes,
+    AcceptFault, Act, ActDoes, Bind, Budget, Call, Callback, CallbackDoes, Check, Client,
+    ClientDoes, Defences, HandlerDoes, Hears, Home, Hook, HookDoes, Link, Moment, Origin, ProbeOf,
+    Red, Request, RequestId, Scenario, ScenarioError, Start, Worker, WorkerDoes,
 };
 pub use trace::{Clock, Entry, Trace};
 pub use world::{Memory, Observer, Run, RunEnd, World};

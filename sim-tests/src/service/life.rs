@@ -118,11 +118,9 @@ impl Hook {
         let who = Who::Hook(number(place));
         let trace = trace.clone();
         let mut hook = if self.does == HookDoes::Block {
-            let block = move |_: HookContext| {
-                trace.record(who, HookSaw::Begun);
-                trace.record(who, HookSaw::Ended);
-            };
-            ServerHook::blocking(name, block)
+            // Its code runs when its time has passed.
+            let block = move |_: HookContext| trace.record(who, HookSaw::Ended);
+            ServerHook::blocking(name, block).in_virtual_time(millis(self.takes_ms))
         } else {
             let run = move |context| self.run(who, context, trace);
             ServerHook::named(name, run)

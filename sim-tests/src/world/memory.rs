@@ -21,7 +21,8 @@ use tokio::time::Instant;
 pub use dial::MemoryDial;
 pub use end::End;
 
-use super::{Observer, Run, RunEnd};
+use super::{Observer, Run, RunEnd, World};
+use crate::client;
 use crate::scenario::{ActDoes, Client, Scenario, ScenarioError};
 use crate::trace::{Clock, Trace};
 
@@ -87,5 +88,15 @@ impl Memory {
                 .await
         });
         Ok(run)
+    }
+}
+
+impl World for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    fn run(&self, scenario: &Scenario, observer: &mut dyn Observer) -> Result<Run, ScenarioError> {
+        self.run_with(scenario, observer, client::run)
     }
 }
