@@ -9,11 +9,13 @@
 pub mod act;
 pub mod client;
 pub mod host;
+pub mod oracle;
 pub mod scenario;
 pub mod service;
 pub mod trace;
 pub mod world;
 
+pub use oracle::{End, Invariant, Oracle, Violation};
 pub use scenario::{
     AcceptFault, Act, ActDoes, Bind, Budget, Call, Callback, CallbackDoes, Check, Client,
     ClientDoes, Defences, HandlerDoes, Hears, Home, Hook, HookDoes, Link, Moment, Origin, ProbeOf,

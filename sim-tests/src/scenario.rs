@@ -10,6 +10,7 @@
 mod act;
 mod check;
 mod client;
+mod draw;
 mod life;
 pub(crate) mod paste;
 mod plan;
@@ -131,6 +132,21 @@ impl Scenario {
             .get(usize::from(id.client))?
             .does
             .request(id.request)
+    }
+
+    /// Whether anything in it keeps bytes or timers from being where they would be by themselves.
+    #[must_use]
+    pub fn disturbs(&self) -> bool {
+        let disturbs = |act: &Act| {
+            matches!(
+                act.does,
+                ActDoes::Hold { .. }
+                    | ActDoes::Partition { .. }
+                    | ActDoes::Jump { .. }
+                    | ActDoes::Freeze { .. }
+            )
+        };
+        self.acts.iter().any(disturbs)
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Run {
     pub report: Option<Report>,
     /// How the run ended.
     pub end: RunEnd,
+    /// How many tasks were left on the server's runtime; `None` where the world cannot tell.
+    pub tasks_left: Option<usize>,
 }
 
 /// How a run ended.
@@ -72,7 +74,12 @@ impl Run {
     /// What came of a run.
     #[must_use]
     pub const fn new(trace: Vec<Entry>, report: Option<Report>, end: RunEnd) -> Self {
-        Self { trace, report, end }
+        Self {
+            trace,
+            report,
+            end,
+            tasks_left: None,
+        }
     }
 
     /// The whole trace as text.

@@ -5,7 +5,7 @@
 use std::io;
 use std::time::Duration;
 
-use lamplighter::{ServerEvent, ServingStatus, Signal};
+use lamplighter::{ServerEvent, ServerEventKind, ServingStatus, Signal};
 
 use crate::scenario::{ActDoes, RequestId};
 
@@ -18,6 +18,22 @@ pub struct Entry {
     pub who: Who,
     /// What was seen.
     pub what: WhatHappened,
+}
+
+impl Entry {
+    /// What the server says, if it is one of its lines.
+    #[must_use]
+    pub const fn server(&self) -> Option<&ServerEventKind> {
+        match &self.what {
+            WhatHappened::Server(event) => Some(&event.kind),
+            WhatHappened::World(_)
+            | WhatHappened::Client(_)
+            | WhatHappened::Hook(_)
+            | WhatHappened::Worker(_)
+            | WhatHappened::Handler(_)
+            | WhatHappened::Wire(_) => None,
+        }
+    }
 }
 
 /// Who sees things.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use lamplighter::{Report, ServerEventKind, signal_channel};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep};
@@ -93,9 +94,12 @@ where
 
     pub(super) async fn run(mut self, observer: &mut dyn Observer) -> Run {
         let end = poll_fn(|cx| self.poll(cx, observer)).await;
+        let tasks = Handle::current().metrics().num_alive_tasks();
         self.net.end();
         self.seen.append(&mut self.trace.take());
-        Run::new(self.seen, self.report, end)
+        let mut run = Run::new(self.seen, self.report, end);
+        run.tasks_left = Some(tasks);
+        run
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, observer: &mut dyn Observer) -> Poll<RunEnd> {

@@ -1,0 +1,188 @@
+//! The laws that every life keeps, checked at each entry of a trace, in the instant in which it is
+//! made.
+//!
+//! **Invariant:** a law knows the scenario and the trace, and nothing of the world or of the runtime's
+//! insides, so that it judges every world alike.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each law picks out what it is about; the others are nothing to it"
+)]
+
+mod budget;
+mod connections;
+mod health;
+mod hooks;
+mod order;
+mod report;
+mod requests;
+mod signals_heard;
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::scenario::Scenario;
+use crate::trace::{Entry, Text};
+use crate::world::{Observer, Run, RunEnd};
+
+/// Something that holds for every life.
+///
+/// Users bring their own for what their service promises.
+pub trait Invariant {
+    /// What it is called.
+    fn name(&self) -> &str;
+
+    /// Sees the next entry.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, with its numbers.
+    fn event(&mut self, entry: &Entry) -> Result<(), String>;
+
+    /// Sees the end, after the last entry.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, with its numbers.
+    fn end(&mut self, end: &End<'_>) -> Result<(), String> {
+        let _ = end;
+        Ok(())
+    }
+}
+
+/// The end of a run, as a law sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    /// What was run.
+    pub scenario: &'a Scenario,
+    /// What came of it.
+    pub run: &'a Run,
+}
+
+/// Checks the laws while a scenario runs.
+pub struct Oracle {
+    scenario: Scenario,
+    laws: Vec<Box<dyn Invariant>>,
+    broken: Option<Violation>,
+}
+
+/// A law that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which law.
+    pub law: String,
+    /// What is wrong.
+    pub what: String,
+    /// How long the run had lasted; `None` if it is about the run as a whole.
+    pub at: Option<Duration>,
+}
+
+impl Oracle {
+    /// With every law that holds for all scenarios.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        let laws: Vec<Box<dyn Invariant>> = vec![
+            Box::new(order::Order::default()),
+            Box::new(health::Health::new(scenario)),
+            Box::new(connections::Connections::default()),
+            Box::new(connections::Goodbyes::new(scenario)),
+            Box::new(hooks::Hooks::new(scenario)),
+            Box::new(budget::Budget::new(scenario)),
+            Box::new(budget::NoIdling::new(scenario)),
+            Box::new(requests::Requests::new(scenario)),
+            Box::new(signals_heard::Heard::default()),
+            Box::new(report::ReportLaw),
+        ];
+        Self {
+            scenario: scenario.clone(),
+            laws,
+            broken: None,
+        }
+    }
+
+    /// With one more.
+    #[must_use]
+    pub fn and(mut self, law: impl Invariant + 'static) -> Self {
+        self.laws.push(Box::new(law));
+        self
+    }
+
+    /// Judges the run that it has seen.
+    ///
+    /// # Errors
+    ///
+    /// The first law that was broken.
+    pub fn judge(mut self, run: &Run) -> Result<(), Violation> {
+        if let Some(broken) = self.broken {
+            return Err(broken);
+        }
+        if run.end == RunEnd::Broken {
+            // Somebody else has ended it, in the middle.
+            return Ok(());
+        }
+        let end = End {
+            scenario: &self.scenario,
+            run,
+        };
+        for law in &mut self.laws {
+            if let Err(what) = law.end(&end) {
+                return Err(Violation {
+                    law: law.name().to_owned(),
+                    what,
+                    at: None,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Observer for Oracle {
+    fn sees(&mut self, entry: &Entry) -> ControlFlow<()> {
+        for law in &mut self.laws {
+            if let Err(what) = law.event(entry) {
+                self.broken.get_or_insert(Violation {
+                    law: law.name().to_owned(),
+                    what,
+                    at: Some(entry.at),
+                });
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+impl fmt::Debug for Oracle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let laws: Vec<&str> = self.laws.iter().map(|law| law.name()).collect();
+        f.debug_struct("Oracle")
+            .field("laws", &laws)
+            .field("broken", &self.broken)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many lines of a trace are shown with a violation.
+const SHOWN: usize = 30;
+
+impl Violation {
+    /// What a person wants to see: the law, the last lines of the trace, and the scenario to paste.
+    #[must_use]
+    pub fn explain(&self, scenario: &Scenario, run: &Run) -> String {
+        let from = run.trace.len().saturating_sub(SHOWN);
+        let last = run.trace.get(from..).unwrap_or_default();
+        format!("{self}\n\n{}\n{scenario:#?}", Text::new(last))
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.what)?;
+        match self.at {
+            Some(at) => write!(f, " (at {at:?})"),
+            None => f.write_str(" (at the end)"),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Laws 4 and 8: a request that came in time is answered, unless it was cut, or broke off by itself;
+//! and the sums of the server are those of its handlers and its clients.
+//!
+//! **Invariant:** only what a client does by the book is held against the server.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lamplighter::{Phase, ServerEventKind, WhileDraining};
+
+use super::{End, Invariant};
+use crate::scenario::{ActDoes, Client, ClientDoes, Defences, RequestId, Scenario, millis};
+use crate::trace::{Break, ClientSaw, Entry, HandlerSaw, WhatHappened, Who, WorldDid};
+
+/// Requests, from asked to answered.
+#[derive(Debug)]
+pub(super) struct Requests {
+    latency: Duration,
+    /// Of each client, whether its requests come in order and by the book.
+    plain: Vec<bool>,
+    asked: BTreeMap<RequestId, Duration>,
+    closed: Option<Duration>,
+    forced: bool,
+    /// Nothing that was asked is sure to arrive.
+    faults: bool,
+    broke: BTreeMap<RequestId, HandlerSaw>,
+    begun: u64,
+    answered: u64,
+    /// Others than handlers may answer.
+    others: bool,
+}
+
+impl Requests {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let probes = scenario
+            .clients
+            .iter()
+            .any(|client| matches!(client.does, ClientDoes::Watch | ClientDoes::Probe { .. }));
+        Self {
+            latency: millis(scenario.link.latency_ms),
+            plain: scenario.clients.iter().map(is_plain).collect(),
+            asked: BTreeMap::new(),
+            closed: None,
+            forced: false,
+            faults: faults(scenario),
+            broke: BTreeMap::new(),
+            begun: 0,
+            answered: 0,
+            others: probes
+                || scenario.from == crate::scenario::Origin::Call
+                || scenario.plan.while_draining == WhileDraining::Reject,
+        }
+    }
+
+    fn lost(&self, id: RequestId, why: Break) -> Result<(), String> {
+        let by_the_book = self.plain.get(usize::from(id.client)) == Some(&true);
+        let Some(asked) = self.asked.get(&id).filter(|_| by_the_book) else {
+            return Ok(());
+        };
+        let arrived = *asked + self.latency;
+        let in_time = self.closed.is_none_or(|closed| arrived < closed);
+        if self.faults || self.forced || !in_time || why == Break::Left {
+            return Ok(());
+        }
+        if self.broke.contains_key(&id) {
+            return Ok(());
+        }
+        Err(format!(
+            "request {id:?} arrived at {arrived:?}, in time, and was lost: {why}"
+        ))
+    }
+}
+
+/// Whether a client does nothing that could lose it an answer.
+fn is_plain(client: &Client) -> bool {
+    matches!(
+        client.does,
+        ClientDoes::Http1 { .. }
+            | ClientDoes::Http2 { .. }
+            | ClientDoes::Grpc { .. }
+            | ClientDoes::Idle { .. }
+    )
+}
+
+/// Whether something of the scenario may lose a request that came in time.
+fn faults(scenario: &Scenario) -> bool {
+    let acts = scenario.acts.iter().any(|act| {
+        matches!(
+            act.does,
+            ActDoes::Crash { .. } | ActDoes::AcceptErrors { .. } | ActDoes::BreakListener
+        )
+    });
+    let Defences {
+        header_read_ms: _,
+        max_connections: _,
+        max_age_ms,
+        max_age_grace_ms: _,
+        max_requests,
+    } = scenario.defences;
+    acts || scenario.disturbs() || max_age_ms.is_some() || max_requests.is_some()
+}
+
+impl Invariant for Requests {
+    fn name(&self) -> &'static str {
+        "no request lost"
+    }
+
+    fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        match (&entry.what, entry.who) {
+            (WhatHappened::Server(event), _) => match event.kind {
+                ServerEventKind::ListenersClosed => self.closed = Some(entry.at),
+                ServerEventKind::Phase(Phase::ForceClosing) => self.forced = true,
+                _ => {}
+            },
+            (WhatHappened::World(WorldDid::Ends(_)), _) => self.faults = true,
+            (WhatHappened::Handler(saw), Who::Handler(id)) => match saw {
+                HandlerSaw::Begun => self.begun += 1,
+                HandlerSaw::Panics | HandlerSaw::Dropped => {
+                    self.broke.insert(id, *saw);
+                }
+                _ => {}
+            },
+            (WhatHappened::Client(saw), Who::Client(client)) => match saw {
+                ClientSaw::Asked(request) => {
+                    let request = *request;
+                    self.asked.insert(RequestId { client, request }, entry.at);
+                }
+                ClientSaw::Answered { .. } => self.answered += 1,
+                ClientSaw::Lost { request, why, .. } => {
+                    let request = *request;
+                    return self.lost(RequestId { client, request }, *why);
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, end: &End<'_>) -> Result<(), String> {
+        let Some(report) = &end.run.report else {
+            return Ok(());
+        };
+        let tally = report.connections().tally;
+        if tally.begun < self.begun || (!self.others && tally.begun != self.begun) {
+            return Err(format!(
+                "{} handlers were called, {} requests begun by the report",
+                self.begun, tally.begun
+            ));
+        }
+        if tally.answered < self.answered {
+            return Err(format!(
+                "{} answers came, {} given by the report",
+                self.answered, tally.answered
+            ));
+        }
+        Ok(())
+    }
+}
