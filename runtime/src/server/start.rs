@@ -3,6 +3,7 @@
 //! **Invariant:** a start that is dropped at any point leaves nothing open. **Invariant:** how long
 //! it may take, and what follows, is the core's to say.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,19 +41,30 @@ impl Drop for Ended {
     }
 }
 
+/// A start that has begun, from before its task is polled: one that is dropped even then is gone.
+struct Begun {
+    start: Start,
+    // Dropped last: after everything that the start holds.
+    _ended: Ended,
+}
+
 impl Start {
     /// Runs to the point where the server is ready, failed, or told to end.
-    pub(crate) async fn run(mut self) {
-        // Declared first, so dropped last: after everything that the start holds.
+    pub(crate) fn run(self) -> impl Future<Output = ()> + Send {
         let ended = Ended(Arc::clone(&self.life));
-        let mut cancelled = self.cancelled.clone();
-        tokio::select! {
-            biased;
-            _ = cancelled.wait_for(|cancelled| *cancelled) => {}
-            () = self.prove() => {}
+        let begun = Begun {
+            start: self,
+            _ended: ended,
+        };
+        async move {
+            let mut begun = begun;
+            let mut cancelled = begun.start.cancelled.clone();
+            tokio::select! {
+                biased;
+                _ = cancelled.wait_for(|cancelled| *cancelled) => {}
+                () = begun.start.prove() => {}
+            }
         }
-        drop(self);
-        drop(ended);
     }
 
     async fn prove(&mut self) {
