@@ -13,6 +13,7 @@ mod budget;
 mod connections;
 mod health;
 mod hooks;
+mod idling;
 mod order;
 mod report;
 mod requests;
@@ -89,7 +90,7 @@ impl Oracle {
             Box::new(connections::Goodbyes::new(scenario)),
             Box::new(hooks::Hooks::new(scenario)),
             Box::new(budget::Budget::new(scenario)),
-            Box::new(budget::NoIdling::new(scenario)),
+            Box::new(idling::NoIdling::new(scenario)),
             Box::new(requests::Requests::new(scenario)),
             Box::new(signals_heard::Heard::default()),
             Box::new(report::ReportLaw),

@@ -1,10 +1,10 @@
-//! Laws 7 and 13: a stop is over within its budget, and waits for nothing that nobody owes it.
+//! Law 7: a stop is over within its budget.
 //!
 //! **Invariant:** time that nobody could run is given on top, and no other.
 
 use std::time::Duration;
 
-use lamplighter::{Cause, OnDeadline, Phase, ServerEventKind, SignalTaken};
+use lamplighter::{Cause, OnDeadline, ServerEventKind, SignalTaken};
 
 use super::{End, Invariant};
 use crate::scenario::{ActDoes, Scenario, millis};
@@ -104,107 +104,6 @@ impl Invariant for Budget {
     fn end(&mut self, end: &End<'_>) -> Result<(), String> {
         if end.run.end == RunEnd::Stuck {
             return Err("the server does not end, whatever it is told".to_owned());
-        }
-        Ok(())
-    }
-}
-
-/// A drain ends in the instant in which its last obligation is met or its deadline comes; a stop with
-/// nothing to do takes no time at all.
-#[derive(Debug)]
-pub(super) struct NoIdling {
-    /// Nothing in the scenario can hold a stop.
-    empty: bool,
-    deadlines: Vec<Duration>,
-    cancel_lead: Duration,
-    drain: Duration,
-    draining: Option<Duration>,
-    stopping: Option<Duration>,
-    /// When something was last met that a drain waits for.
-    met: Option<Duration>,
-    /// Timers come late.
-    frozen: bool,
-}
-
-impl NoIdling {
-    pub(super) fn new(scenario: &Scenario) -> Self {
-        Self {
-            empty: scenario.plan.lame_duck_ms == 0
-                && scenario.clients.is_empty()
-                && scenario.hooks.is_empty()
-                && scenario.workers.is_empty(),
-            deadlines: Vec::new(),
-            cancel_lead: millis(
-                scenario
-                    .plan
-                    .cancel_lead_ms
-                    .min(scenario.plan.drain_ms / 10),
-            ),
-            drain: millis(scenario.plan.drain_ms),
-            draining: None,
-            stopping: None,
-            met: None,
-            frozen: false,
-        }
-    }
-
-    fn drained(&self, at: Duration, draining: Duration) -> Result<(), String> {
-        let due = self.met == Some(at)
-            || at == draining
-            || at == draining + self.drain
-            || self.deadlines.contains(&at);
-        if due || self.frozen {
-            return Ok(());
-        }
-        Err(format!(
-            "the drain ended at {at:?}, its last obligation was met at {:?}, its deadlines are {:?}",
-            self.met, self.deadlines
-        ))
-    }
-}
-
-impl Invariant for NoIdling {
-    fn name(&self) -> &'static str {
-        "no idle waiting"
-    }
-
-    fn event(&mut self, entry: &Entry) -> Result<(), String> {
-        if let WhatHappened::World(WorldDid::Act(ActDoes::Freeze { .. } | ActDoes::Jump { .. })) =
-            entry.what
-        {
-            self.frozen = true;
-        }
-        match entry.server() {
-            Some(ServerEventKind::Stopping(_)) => self.stopping = Some(entry.at),
-            Some(ServerEventKind::Phase(Phase::Draining)) => self.draining = Some(entry.at),
-            Some(ServerEventKind::Phase(Phase::ForceClosing)) => {
-                if let Some(draining) = self.draining.take() {
-                    return self.drained(entry.at, draining);
-                }
-            }
-            Some(
-                ServerEventKind::ConnectionClosed { .. }
-                | ServerEventKind::WorkerEnded { .. }
-                | ServerEventKind::ListenersClosed,
-            ) => self.met = Some(entry.at),
-            Some(ServerEventKind::Signal { .. } | ServerEventKind::Force) => {
-                // It may force; and one that ends an unbounded wait has a drain's time from there.
-                let from = entry.at;
-                let more = [from, from + self.cancel_lead, from + self.drain];
-                self.deadlines.extend(more);
-            }
-            Some(ServerEventKind::StopAgain(_)) => {
-                self.deadlines.extend([entry.at, entry.at + self.drain]);
-            }
-            Some(ServerEventKind::Stop) => {
-                let took = self
-                    .stopping
-                    .map(|stopping| entry.at.saturating_sub(stopping));
-                if self.empty && !self.frozen && took.is_some_and(|took| !took.is_zero()) {
-                    return Err(format!("a stop with nothing to do took {took:?}"));
-                }
-            }
-            _ => {}
         }
         Ok(())
     }

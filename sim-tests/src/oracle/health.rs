@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lamplighter::{LameDuckReadiness, Phase, ServerEventKind, ServingStatus, SignalTaken};
+use lamplighter::{Cause, LameDuckReadiness, Phase, ServerEventKind, ServingStatus, SignalTaken};
 
 use super::Invariant;
 use crate::scenario::{ActDoes, ClientDoes, ProbeOf, Scenario, millis};
@@ -62,8 +62,9 @@ impl Health {
                 self.ready = true;
                 self.listening = true;
             }
-            ServerEventKind::Stopping(_) => {
+            ServerEventKind::Stopping(cause) => {
                 self.stopping = Some(entry.at);
+                self.hurried |= matches!(cause, Cause::Forced | Cause::ListenerFailed(_));
                 if self.readiness == LameDuckReadiness::Off {
                     self.off = Some(entry.at);
                 }

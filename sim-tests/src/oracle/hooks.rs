@@ -5,10 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use lamplighter::{ServerEventKind, SignalTaken};
+use lamplighter::{ConnectionEnd, ServerEventKind, SignalTaken, WorkerOutcome};
 
 use super::{End, Invariant};
-use crate::scenario::{Hook, RequestId, Scenario};
+use crate::scenario::{ClientDoes, Hook, RequestId, Scenario};
 use crate::trace::{Entry, HandlerSaw, WhatHappened, Who, WorkerSaw, WorldDid};
 
 /// Hooks by their names.
@@ -21,6 +21,11 @@ pub(super) struct Hooks {
     workers: u32,
     /// A third signal gives up on everything.
     abandoned: bool,
+    /// Something did not end and was named so.
+    stuck: bool,
+    /// Tasks of the application that hold an upgraded connection: the server ends the connection, and
+    /// knows nothing of them.
+    tasks: Vec<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +57,12 @@ impl Hooks {
             handlers: BTreeMap::new(),
             workers: 0,
             abandoned: false,
+            stuck: false,
+            tasks: scenario
+                .clients
+                .iter()
+                .map(|client| matches!(client.does, ClientDoes::Websocket { .. }))
+                .collect(),
         }
     }
 
@@ -73,7 +84,7 @@ impl Hooks {
         if self.abandoned {
             return Err(format!("hook {name} started after all was given up"));
         }
-        if self.workers > 0 || !self.handlers.is_empty() {
+        if !self.stuck && (self.workers > 0 || !self.handlers.is_empty()) {
             return Err(format!(
                 "hook {name} started while {} workers and the handlers {:?} live",
                 self.workers,
@@ -95,6 +106,9 @@ impl Hooks {
     }
 
     fn handler(&mut self, id: RequestId, saw: HandlerSaw) {
+        if self.tasks.get(usize::from(id.client)) == Some(&true) {
+            return;
+        }
         match saw {
             HandlerSaw::Begun => *self.handlers.entry(id).or_default() += 1,
             HandlerSaw::Finished | HandlerSaw::Panics | HandlerSaw::Dropped => {
@@ -139,6 +153,19 @@ impl Invariant for Hooks {
                 ..
             }) => {
                 self.abandoned = true;
+                Ok(())
+            }
+            Some(
+                ServerEventKind::WorkerEnded {
+                    how: WorkerOutcome::Stuck,
+                    ..
+                }
+                | ServerEventKind::ConnectionClosed {
+                    end: ConnectionEnd::Stuck,
+                    ..
+                },
+            ) => {
+                self.stuck = true;
                 Ok(())
             }
             _ => Ok(()),

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** only what a client does by the book is held against the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lamplighter::{Phase, ServerEventKind, WhileDraining};
@@ -23,7 +23,10 @@ pub(super) struct Requests {
     forced: bool,
     /// Nothing that was asked is sure to arrive.
     faults: bool,
-    broke: BTreeMap<RequestId, HandlerSaw>,
+    /// Whose handler panicked.
+    panicked: BTreeSet<RequestId>,
+    /// How many were lost since all was forced: no more than were cut.
+    lost_by_force: u64,
     begun: u64,
     answered: u64,
     /// Others than handlers may answer.
@@ -32,10 +35,13 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let probes = scenario
-            .clients
-            .iter()
-            .any(|client| matches!(client.does, ClientDoes::Watch | ClientDoes::Probe { .. }));
+        let probes = scenario.clients.iter().any(|client| {
+            // A WebSocket may be refused without its handler.
+            matches!(
+                client.does,
+                ClientDoes::Watch | ClientDoes::Probe { .. } | ClientDoes::Websocket { .. }
+            )
+        });
         Self {
             latency: millis(scenario.link.latency_ms),
             plain: scenario.clients.iter().map(is_plain).collect(),
@@ -43,7 +49,8 @@ impl Requests {
             closed: None,
             forced: false,
             faults: faults(scenario),
-            broke: BTreeMap::new(),
+            panicked: BTreeSet::new(),
+            lost_by_force: 0,
             begun: 0,
             answered: 0,
             others: probes
@@ -52,17 +59,18 @@ impl Requests {
         }
     }
 
-    fn lost(&self, id: RequestId, why: Break) -> Result<(), String> {
+    fn lost(&mut self, id: RequestId, why: Break) -> Result<(), String> {
         let by_the_book = self.plain.get(usize::from(id.client)) == Some(&true);
         let Some(asked) = self.asked.get(&id).filter(|_| by_the_book) else {
             return Ok(());
         };
         let arrived = *asked + self.latency;
         let in_time = self.closed.is_none_or(|closed| arrived < closed);
-        if self.faults || self.forced || !in_time || why == Break::Left {
+        if self.faults || !in_time || why == Break::Left || self.panicked.contains(&id) {
             return Ok(());
         }
-        if self.broke.contains_key(&id) {
+        if self.forced {
+            self.lost_by_force += 1;
             return Ok(());
         }
         Err(format!(
@@ -115,9 +123,7 @@ impl Invariant for Requests {
             (WhatHappened::World(WorldDid::Ends(_)), _) => self.faults = true,
             (WhatHappened::Handler(saw), Who::Handler(id)) => match saw {
                 HandlerSaw::Begun => self.begun += 1,
-                HandlerSaw::Panics | HandlerSaw::Dropped => {
-                    self.broke.insert(id, *saw);
-                }
+                HandlerSaw::Panics => drop(self.panicked.insert(id)),
                 _ => {}
             },
             (WhatHappened::Client(saw), Who::Client(client)) => match saw {
@@ -125,6 +131,8 @@ impl Invariant for Requests {
                     let request = *request;
                     self.asked.insert(RequestId { client, request }, entry.at);
                 }
+                // An upgrade goes on after its 101.
+                ClientSaw::Answered { status: 101, .. } => {}
                 ClientSaw::Answered { .. } => self.answered += 1,
                 ClientSaw::Lost { request, why, .. } => {
                     let request = *request;
@@ -141,11 +149,21 @@ impl Invariant for Requests {
         let Some(report) = &end.run.report else {
             return Ok(());
         };
+        if report.outcome().stuck > 0 {
+            // Given up before it could say what became of its requests.
+            return Ok(());
+        }
         let tally = report.connections().tally;
         if tally.begun < self.begun || (!self.others && tally.begun != self.begun) {
             return Err(format!(
                 "{} handlers were called, {} requests begun by the report",
                 self.begun, tally.begun
+            ));
+        }
+        if self.lost_by_force > tally.cut {
+            return Err(format!(
+                "{} requests that came in time were lost when all was forced, and {} were cut",
+                self.lost_by_force, tally.cut
             ));
         }
         if tally.answered < self.answered {
