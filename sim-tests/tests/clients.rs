@@ -9,6 +9,8 @@
     reason = "a fixture that cannot go on fails its test"
 )]
 
+#[path = "clients/accounts.rs"]
+mod accounts;
 #[path = "clients/http1.rs"]
 mod http1;
 #[path = "clients/http2.rs"]
