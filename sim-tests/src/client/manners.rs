@@ -151,3 +151,55 @@ impl<Io: AsyncRead + Unpin> AsyncRead for Mannered<Io> {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    const SETTINGS_FRAME: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
+    const SETTINGS_ACK: &[u8] = b"\0\0\0\x04\x01\0\0\0\0";
+    const PING_ACK: &[u8] = b"\0\0\x08\x06\x01\0\0\0\0that one";
+    const GOAWAY_FRAME: &[u8] = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\0";
+
+    #[tokio::test]
+    async fn what_a_client_owes_is_left_out_wherever_it_is_cut_into_writes() {
+        let said = [PREFACE, SETTINGS_FRAME, SETTINGS_ACK, PING_ACK].concat();
+        for (manners, sent) in [
+            (
+                Manners::NoSettingsAck,
+                [PREFACE, SETTINGS_FRAME, PING_ACK].concat(),
+            ),
+            (
+                Manners::NoPong,
+                [PREFACE, SETTINGS_FRAME, SETTINGS_ACK].concat(),
+            ),
+        ] {
+            for cut in 0..said.len() {
+                let (ours, mut theirs) = tokio::io::duplex(1024);
+                let mut io = Mannered::new(ours, manners);
+                let (first, rest) = said.split_at(cut);
+                io.write_all(first).await.unwrap();
+                io.flush().await.unwrap();
+                io.write_all(rest).await.unwrap();
+                io.shutdown().await.unwrap();
+                let mut came = Vec::new();
+                theirs.read_to_end(&mut came).await.unwrap();
+                assert_eq!(came, sent, "{manners:?}, cut at {cut}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn goaway_is_not_heard_and_all_else_is() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let mut io = Mannered::new(ours, Manners::NoPong);
+        let said = [SETTINGS_FRAME, GOAWAY_FRAME, PING_ACK].concat();
+        theirs.write_all(&said).await.unwrap();
+        drop(theirs);
+        let mut heard = Vec::new();
+        io.read_to_end(&mut heard).await.unwrap();
+        assert_eq!(heard, [SETTINGS_FRAME, PING_ACK].concat());
+    }
+}

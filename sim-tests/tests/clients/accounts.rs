@@ -4,7 +4,7 @@ use lamplighter::Signal;
 use lamplighter_sim::trace::{ClientSaw, WhatHappened, Who};
 use lamplighter_sim::{
     Act, ActDoes, Client, ClientDoes, Entry, HandlerDoes, Hears, Link, Memory, ProbeOf, Request,
-    RunEnd, Scenario, client,
+    RunEnd, Scenario, World,
 };
 
 use super::{one, taking};
@@ -122,19 +122,23 @@ fn lives() -> impl Iterator<Item = Scenario> {
 
 /// What this client saw.
 fn seen(trace: &[Entry], client: u16) -> Vec<ClientSaw> {
-    let entries = trace.iter().filter_map(|entry| match entry.what {
-        WhatHappened::Client(saw) if entry.who == Who::Client(client) => Some(saw),
-        _ => None,
-    });
-    entries.collect()
+    let own = trace
+        .iter()
+        .filter(|entry| entry.who == Who::Client(client));
+    own.filter_map(|entry| {
+        if let WhatHappened::Client(saw) = entry.what {
+            Some(saw)
+        } else {
+            None
+        }
+    })
+    .collect()
 }
 
 #[test]
 fn every_request_is_answered_or_lost_once_and_the_client_is_done() {
     for scenario in lives() {
-        let run = Memory::default()
-            .run_with(&scenario, &mut (), client::run)
-            .unwrap();
+        let run = Memory::default().run(&scenario, &mut ()).unwrap();
         let saw = seen(&run.trace, 0);
         let context = || format!("{scenario:#?}\n{}", run.text());
         assert_eq!(run.end, RunEnd::Done, "{}", context());
@@ -143,16 +147,15 @@ fn every_request_is_answered_or_lost_once_and_the_client_is_done() {
         assert_eq!(saw.last(), Some(&ClientSaw::Done), "{}", context());
         let mut asked: Vec<u16> = Vec::new();
         for saw in &saw {
-            match *saw {
-                ClientSaw::Asked(request) => asked.push(request),
-                ClientSaw::Answered { request, .. } | ClientSaw::Lost { request, .. } => {
-                    let at = asked.iter().position(|asked| *asked == request);
-                    // One that was asked by half is told when it is answered, and never missed.
-                    let half = matches!(scenario.clients[0].does, ClientDoes::HalfHead);
-                    assert!(at.is_some() || half, "{request} {}", context());
-                    at.map(|at| asked.remove(at));
-                }
-                _ => {}
+            if let ClientSaw::Asked(request) = *saw {
+                asked.push(request);
+            }
+            if let ClientSaw::Answered { request, .. } | ClientSaw::Lost { request, .. } = *saw {
+                let at = asked.iter().position(|asked| *asked == request);
+                // One that was asked by half is told when it is answered, and never missed.
+                let half = matches!(scenario.clients[0].does, ClientDoes::HalfHead);
+                assert!(at.is_some() || half, "{request} {}", context());
+                at.map(|at| asked.remove(at));
             }
         }
         assert!(asked.is_empty(), "{asked:?} {}", context());
@@ -173,7 +176,7 @@ fn the_same_clients_put_the_same_bytes_on_the_wire() {
         .collect();
     let text = || {
         let world = Memory::with_wire();
-        let run = world.run_with(&scenario, &mut (), client::run).unwrap();
+        let run = world.run(&scenario, &mut ()).unwrap();
         run.text()
     };
     let first = text();
@@ -192,9 +195,7 @@ fn a_client_that_crashes_leaves_nothing_behind() {
             does: ActDoes::Crash { client: 0 },
         };
         scenario.acts.insert(0, crash);
-        let run = Memory::default()
-            .run_with(&scenario, &mut (), client::run)
-            .unwrap();
+        let run = Memory::default().run(&scenario, &mut ()).unwrap();
         assert_eq!(run.end, RunEnd::Done, "{does:?}\n{}", run.text());
         let report = run.report.as_ref().unwrap();
         assert!(report.is_clean(), "{does:?}\n{}", run.text());

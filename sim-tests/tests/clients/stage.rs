@@ -3,13 +3,11 @@
 //! **Invariant:** every life is over, and its clients with it.
 
 use lamplighter_sim::trace::Who;
-use lamplighter_sim::{Entry, Memory, RunEnd, Scenario, client};
+use lamplighter_sim::{Entry, Memory, RunEnd, Scenario, World};
 
 /// What was seen while the scenario ran.
 pub(crate) fn life(scenario: &Scenario) -> Seen {
-    let run = Memory::default()
-        .run_with(scenario, &mut (), client::run)
-        .unwrap();
+    let run = Memory::default().run(scenario, &mut ()).unwrap();
     assert_eq!(run.end, RunEnd::Done, "{}", run.text());
     Seen(run.trace)
 }
