@@ -40,3 +40,45 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hyper::rt::Executor;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tasks_go_with_their_nursery_and_none_begins_after_it() {
+        let nursery = Nursery::default();
+        let spawner = nursery.spawner();
+        let task = |held: oneshot::Sender<()>| async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        };
+        let (held, mut gone) = oneshot::channel::<()>();
+        spawner.execute(task(held));
+        tokio::task::yield_now().await;
+        assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        drop(nursery);
+        assert!(gone.await.is_err());
+        let (held, gone) = oneshot::channel();
+        spawner.execute(task(held));
+        assert!(gone.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_nursery_has_ended_when_its_tasks_have() {
+        let nursery = Nursery::default();
+        let (over, waits) = oneshot::channel::<()>();
+        nursery.spawner().execute(async move {
+            drop(waits.await);
+        });
+        let mut ended = std::pin::pin!(nursery.ended());
+        let early =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(ended.as_mut().poll(cx))).await;
+        assert!(early.is_pending());
+        over.send(()).unwrap();
+        ended.await;
+    }
+}

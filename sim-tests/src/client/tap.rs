@@ -69,6 +69,15 @@ impl<Io> Tap<Io> {
             }
         }
     }
+
+    /// A library reads no more of a connection that takes nothing any more: the server has thrown it
+    /// away.
+    fn written<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(_)) = written {
+            self.ends(End::Reset);
+        }
+        written
+    }
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Tap<Io> {
@@ -103,14 +112,74 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Tap<Io> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().io).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.io).poll_write(cx, buf);
+        this.written(written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        this.written(flushed)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::trace::Trace;
+
+    /// A tap, the other side of it, and what it writes down.
+    fn tapped(tells: EndIsTold) -> (Tap<tokio::io::DuplexStream>, tokio::io::DuplexStream, Trace) {
+        let trace = Trace::new(Arc::new(|| Duration::ZERO));
+        let (ours, theirs) = duplex(64);
+        let eyes = Eyes::new(0, trace.clone());
+        let tap = Tap::new(ours, &eyes, &Ending::default(), tells);
+        (tap, theirs, trace)
+    }
+
+    fn lines(trace: &Trace) -> Vec<String> {
+        let entries = trace.take();
+        entries.iter().map(|entry| entry.what.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn goaway_and_the_end_are_told_once_and_every_byte_passes() {
+        let (mut tap, mut theirs, trace) = tapped(EndIsTold::AtOnce);
+        let goaway = b"\0\0\x08\x07\0\0\0\0\0\0\0\0\x05\0\0\0\x0b";
+        theirs.write_all(goaway).await.unwrap();
+        drop(theirs);
+        let mut came = Vec::new();
+        tap.read_to_end(&mut came).await.unwrap();
+        assert_eq!(came, goaway);
+        assert_eq!(tap.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(lines(&trace), ["goaway last 5 code 11", "fin"]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_takes_nothing_any_more_has_ended() {
+        let (mut tap, theirs, trace) = tapped(EndIsTold::AtOnce);
+        drop(theirs);
+        tap.write_all(b"x").await.unwrap_err();
+        assert_eq!(tap.ending.seen(), Some(End::Reset));
+        assert_eq!(lines(&trace), ["reset"]);
+    }
+
+    #[tokio::test]
+    async fn an_end_that_somebody_else_tells_is_kept_for_them() {
+        let (mut tap, theirs, trace) = tapped(EndIsTold::Later);
+        drop(theirs);
+        assert_eq!(tap.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(tap.ending.seen(), Some(End::Fin));
+        assert_eq!(lines(&trace), [""; 0]);
     }
 }
