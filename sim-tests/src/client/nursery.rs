@@ -43,12 +43,18 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Spawner
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use hyper::rt::Executor;
     use tokio::sync::oneshot;
+    use tokio::time::timeout;
 
     use super::*;
 
-    #[tokio::test]
+    /// On a clock that stands still: until nobody has anything to do.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
     async fn tasks_go_with_their_nursery_and_none_begins_after_it() {
         let nursery = Nursery::default();
         let spawner = nursery.spawner();
@@ -61,13 +67,13 @@ mod tests {
         tokio::task::yield_now().await;
         assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Empty));
         drop(nursery);
-        assert!(gone.await.is_err());
+        assert!(timeout(PATIENCE, gone).await.unwrap().is_err());
         let (held, gone) = oneshot::channel();
         spawner.execute(task(held));
-        assert!(gone.await.is_err());
+        assert!(timeout(PATIENCE, gone).await.unwrap().is_err());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_nursery_has_ended_when_its_tasks_have() {
         let nursery = Nursery::default();
         let (over, waits) = oneshot::channel::<()>();
@@ -79,6 +85,6 @@ mod tests {
             std::future::poll_fn(|cx| std::task::Poll::Ready(ended.as_mut().poll(cx))).await;
         assert!(early.is_pending());
         over.send(()).unwrap();
-        ended.await;
+        timeout(PATIENCE, ended).await.unwrap();
     }
 }
