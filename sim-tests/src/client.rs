@@ -2,8 +2,8 @@
 //!
 //! They run on tokio's clock and are what dials: the same ones in memory, in a simulated network and
 //! on real sockets. HTTP/1.1, WebSockets and everything that misbehaves are written by hand, since
-//! that is cheap and sees everything; HTTP/2 is h2's client, gRPC tonic's, behind a [tap](tap) that
-//! sees their frames.
+//! that is cheap and sees everything; HTTP/2 is h2's client, gRPC tonic's, behind a tap that sees
+//! their frames.
 //!
 //! **Invariant:** dropping a client's future drops all that it had: it has no task that outlives it.
 //! **Invariant:** the bytes that a client sends are a function of its scenario and of what it was sent.
