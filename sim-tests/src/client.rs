@@ -1,9 +1,9 @@
 //! Simulated clients: what a [`ClientDoes`] does on a network, and what it sees of the server.
 //!
-//! They run on tokio's clock and are what dials: the same ones in memory, in a simulated network and
-//! on real sockets. HTTP/1.1, WebSockets and everything that misbehaves are written by hand, since
-//! that is cheap and sees everything; HTTP/2 is h2's client, gRPC tonic's, behind a tap that sees
-//! their frames.
+//! They run on tokio's clock and over whatever can be dialled: the same ones in memory, in a simulated
+//! network and on real sockets. HTTP/1.1, WebSockets and half-said words are written by hand, since
+//! that is cheap and sees everything; HTTP/2 is h2's client, gRPC tonic's, behind a tap that sees their
+//! frames, and a client that owes a frame is h2's with that frame left out.
 //!
 //! **Invariant:** dropping a client's future drops all that it had: it has no task that outlives it.
 //! **Invariant:** the bytes that a client sends are a function of its scenario and of what it was sent.
