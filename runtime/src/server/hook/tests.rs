@@ -24,7 +24,7 @@ fn context() -> (watch::Sender<bool>, HookContext) {
 fn run(hook: Hook, context: HookContext) -> HookFuture {
     match hook.into_parts() {
         (_, HookRun::Async(run)) => run(context),
-        (_, HookRun::Blocking(_)) => panic!("a hook that blocks"),
+        (_, HookRun::Blocking { .. }) => panic!("a hook that blocks"),
     }
 }
 
