@@ -58,4 +58,4 @@ pub use patience::{PATIENCE, within};
 pub use probe::{Answer, Head, Manners, Probe, Seen, StreamSeen};
 pub use process::{Exit, Process, Program};
 pub use recorder::{Record, Recorder};
-pub use test_server::TestServer;
+pub use test_server::{TestServer, TestServerBuilder};

@@ -1,6 +1,13 @@
 //! A server under test: started as in production, on a port of its own, ready when a test has it.
 //!
 //! **Invariant:** nothing of a server is replaced but its addresses.
+//! **Invariant:** a test server is over when it is gone: whoever drops it waits for its end.
+
+mod builder;
+mod home;
+mod log;
+mod settle;
+mod thread;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -10,31 +17,64 @@ use std::time::Duration;
 use lamplighter::{
     Addr, Application, Phase, Report, Running, Server, ServerHandle, Signal, StartError,
 };
+use tempfile::TempDir;
 
-use crate::ephemeral::Ephemeral;
-use crate::patience::{PATIENCE, bounded, fail};
+pub use builder::TestServerBuilder;
+
+use self::home::Home;
+#[cfg(doc)]
+use crate::patience::PATIENCE;
+use crate::patience::fail;
 use crate::probe::{Answer, Probe};
 
-/// A server that runs in the runtime of its test, on a free port of the loopback address.
+/// A server on a free port of the loopback address, on a thread and in a runtime of its own.
 ///
-/// Dropped without [`stop`](Self::stop), it begins to stop in the background; whether it gets to the
-/// end depends on the runtime it is in, which may be gone first.
+/// ```
+/// use axum::{Router, routing::get};
+/// use lamplighter_harness::TestServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let server = TestServer::spawn(Router::new().route("/", get(|| async { "hello" }))).await;
+/// assert_eq!(server.get("/").await.text(), "hello");
+/// assert!(server.stop().await.is_clean());
+/// # }
+/// ```
+///
+/// Tests run side by side: each server has its own port, and none of them knows of another. It lives
+/// on real time, whatever clock the test has; [`here`](Self::here) keeps one on the test's.
+///
+/// # Dropping it
+///
+/// In any kind of test, a drop stops the server and waits for it: 100 ms for a graceful end, then by
+/// force, for [`PATIENCE`] at most. If it does not end, or leaves something behind, the test fails. It
+/// blocks the thread meanwhile, so a client that lives there cannot take part in the end: a test about
+/// a stop calls [`stop`](Self::stop).
 #[derive(Debug)]
-#[must_use = "dropping it stops the server: keep it, and `stop()` it"]
+#[must_use = "dropping it stops the server: keep it as long as it is needed"]
 pub struct TestServer {
+    // Told to stop before the directory of its sockets goes.
     running: Running,
-    addr: SocketAddr,
+    home: Home,
+    patience: Duration,
+    here: &'static Location<'static>,
+    _directory: Option<TempDir>,
 }
 
+// Its start.
 impl TestServer {
     /// Starts a server for this application. It is ready when this resolves.
     ///
     /// # Panics
     ///
-    /// If it does not start, with the reason.
+    /// If it does not start, with the server's own error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server in the background.
     #[track_caller]
-    pub fn spawn(app: impl Application) -> impl Future<Output = Self> {
-        Self::start(Server::new(app))
+    pub fn spawn(app: impl Application) -> impl Future<Output = Self> + Send {
+        Self::builder().spawn(app)
     }
 
     /// Starts this server, wherever it was told to listen on a free port instead. It is ready when
@@ -42,16 +82,14 @@ impl TestServer {
     ///
     /// # Panics
     ///
-    /// If it does not start, with the reason.
+    /// If it does not start, with the server's own error.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server in the background.
     #[track_caller]
-    pub fn start(server: Server) -> impl Future<Output = Self> {
-        let here = Location::caller();
-        async move {
-            match Self::try_start(server).await {
-                Ok(server) => server,
-                Err(error) => fail(here, &format!("the server did not start: {error}")),
-            }
-        }
+    pub fn start(server: Server) -> impl Future<Output = Self> + Send {
+        Self::builder().start(server)
     }
 
     /// As [`start`](Self::start), for a test that wants to see it fail.
@@ -63,40 +101,77 @@ impl TestServer {
     /// # Panics
     ///
     /// After [`PATIENCE`], if it neither starts nor fails.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the server in the background.
     #[track_caller]
-    pub fn try_start(server: Server) -> impl Future<Output = Result<Self, StartError>> {
-        let here = Location::caller();
-        async move {
-            let handle = server.handle();
-            let start = server.network(Ephemeral::default()).start();
-            let Some(started) = bounded(PATIENCE, start).await else {
-                let phase = handle.phase();
-                fail(
-                    here,
-                    &format!("waited {PATIENCE:?} for the server to start; it is {phase}"),
-                )
-            };
-            let running = started?;
-            let Addr::Tcp(addr) = *running.addr() else {
-                fail(
-                    here,
-                    &format!("a server on {:?}, not on TCP", running.addr()),
-                )
-            };
-            Ok(Self { running, addr })
-        }
+    pub fn try_start(server: Server) -> impl Future<Output = Result<Self, StartError>> + Send {
+        Self::builder().try_start(server)
     }
 
-    /// Where it listens.
+    /// A test server to be, with what it is given before it starts.
+    pub const fn builder() -> TestServerBuilder {
+        TestServerBuilder::new()
+    }
+
+    /// A test server to be, which is kept in the runtime of the test: for virtual time.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use axum::{Router, routing::get};
+    /// use lamplighter_harness::TestServer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread()
+    /// #     .enable_all().start_paused(true).build().unwrap().block_on(async {
+    /// // in a `#[tokio::test(start_paused = true)]`
+    /// let slow = || tokio::time::sleep(Duration::from_secs(60));
+    /// let app = Router::new().route("/", get(move || async move { slow().await; "slow" }));
+    /// let server = TestServer::here().spawn(app).await;
+    /// assert!(server.stop().await.is_clean());
+    /// # });
+    /// ```
+    ///
+    /// See [`TestServerBuilder::here`].
+    pub const fn here() -> TestServerBuilder {
+        TestServerBuilder::new().here()
+    }
+}
+
+// What it is.
+impl TestServer {
+    /// Where it listens by TCP: its first listener, unless that is no TCP listener; see
+    /// [`addr_of`](Self::addr_of) for all others.
+    ///
+    /// # Panics
+    ///
+    /// If its first listener is a Unix socket or the like.
     #[must_use]
-    pub const fn addr(&self) -> SocketAddr {
-        self.addr
+    #[track_caller]
+    pub fn addr(&self) -> SocketAddr {
+        self.running.addr().tcp().unwrap_or_else(|| {
+            fail(
+                Location::caller(),
+                &format!("the server listens on {}, not on TCP", self.running.addr()),
+            )
+        })
+    }
+
+    /// The address of the listener of this name; `None` if no listener has it.
+    #[must_use]
+    pub fn addr_of(&self, name: &str) -> Option<&Addr> {
+        self.running.addr_of(name)
     }
 
     /// The URL of a path on it.
+    ///
+    /// # Panics
+    ///
+    /// As [`addr`](Self::addr).
     #[must_use]
+    #[track_caller]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.addr)
+        format!("http://{}{path}", self.addr())
     }
 
     /// What everybody else may hold.
@@ -110,6 +185,14 @@ impl TestServer {
         &self.running
     }
 
+    /// All the facts so far.
+    pub fn report(&self) -> Report {
+        self.handle().report()
+    }
+}
+
+// Its clients.
+impl TestServer {
     /// Asks for a path, over HTTP/1.1 on a connection of its own.
     ///
     /// # Panics
@@ -136,7 +219,7 @@ impl TestServer {
     #[track_caller]
     pub fn probe(&self) -> impl Future<Output = Probe> + use<> {
         let here = Location::caller();
-        let addr = self.addr;
+        let addr = self.addr();
         async move {
             match Probe::connect(addr).await {
                 Ok(probe) => probe,
@@ -144,7 +227,10 @@ impl TestServer {
             }
         }
     }
+}
 
+// Its life.
+impl TestServer {
     /// Gives this server a signal, as if the process had got it.
     pub fn signal(&self, signal: Signal) {
         self.handle().signal(signal);
@@ -154,29 +240,41 @@ impl TestServer {
     ///
     /// # Panics
     ///
-    /// After [`PATIENCE`], saying which phase it is in.
+    /// After [`PATIENCE`], or what the builder was told, saying which phase it is in, and what has
+    /// happened so far.
     #[track_caller]
     pub fn reached(&self, phase: Phase) -> impl Future<Output = ()> + use<> {
         let here = Location::caller();
         let handle = self.handle().clone();
+        let (waiting, patience) = (self.home.waiting(), self.patience);
         async move {
-            if bounded(PATIENCE, handle.reached(phase)).await.is_none() {
-                let now = handle.phase();
+            let reached = waiting.bounded(patience, handle.reached(phase)).await;
+            if reached.is_none() {
+                let report = handle.report();
                 fail(
                     here,
-                    &format!("waited {PATIENCE:?} for {phase}; it is {now}"),
+                    &format!(
+                        "waited {patience:?} for {phase}; it is {}; {report}\n{}",
+                        handle.phase(),
+                        report.timeline()
+                    ),
                 );
             }
         }
     }
 
-    /// Stops the server; resolves when nothing of it is left.
+    /// Stops the server; resolves when nothing of it is left. The stop begins when this is called.
     ///
     /// # Panics
     ///
-    /// If it is not over [`PATIENCE`] after its budget, with the report so far.
+    /// If it is not over [`PATIENCE`] after its budget, with the report so far; if it leaves something
+    /// behind.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future is a drop of the server.
     #[track_caller]
-    pub fn stop(self) -> impl Future<Output = Report> {
+    pub fn stop(self) -> impl Future<Output = Report> + Send {
         let here = Location::caller();
         let stopping = self.running.stop();
         async move { self.ended(here, stopping).await }
@@ -186,28 +284,59 @@ impl TestServer {
     ///
     /// # Panics
     ///
-    /// If it is not over [`PATIENCE`] after its budget, with the report so far.
+    /// If it is not over [`PATIENCE`] after its budget, with the report so far; if it leaves something
+    /// behind.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future is a drop of the server.
     #[track_caller]
-    pub fn wait(self) -> impl Future<Output = Report> {
+    pub fn wait(self) -> impl Future<Output = Report> + Send {
         let here = Location::caller();
-        async move { self.ended(here, self.running.wait()).await }
+        let handle = self.handle().clone();
+        async move { self.ended(here, handle.wait()).await }
     }
 
-    async fn ended(&self, here: &Location<'_>, end: impl Future<Output = Report>) -> Report {
+    async fn ended(
+        mut self,
+        here: &'static Location<'static>,
+        end: impl Future<Output = Report> + Send,
+    ) -> Report {
         let budget = self.report().budget().unwrap_or(Duration::ZERO);
-        let limit = budget.saturating_add(PATIENCE);
-        bounded(limit, end).await.unwrap_or_else(|| {
+        let limit = budget.saturating_add(self.patience);
+        let ended = self.home.waiting().bounded(limit, end).await;
+        let report = ended.unwrap_or_else(|| {
             let report = self.report();
             let timeline = report.timeline();
             fail(
                 here,
                 &format!("waited {limit:?} for the server's end; {report}\n{timeline}"),
             )
-        })
+        });
+        if let Err(left) = self.home.settle(here, &report, self.patience).await {
+            fail(here, &format!("the server has not ended well: {left}"));
+        }
+        report
     }
+}
 
-    /// All the facts so far.
-    pub fn report(&self) -> Report {
-        self.handle().report()
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let Err(left) = self.home.drop_it(self.running.handle(), self.patience) else {
+            return;
+        };
+        let message = format!("the server has not ended well: {left}");
+        if std::thread::panicking() {
+            // The test has failed already, with a message of its own.
+            #[expect(
+                clippy::print_stderr,
+                reason = "a second panic would end the process and hide the first"
+            )]
+            {
+                eprintln!("{}: {message}", self.here);
+            }
+        } else {
+            fail(self.here, &message);
+        }
     }
 }

@@ -158,6 +158,36 @@ fn a_span_ends_with_its_server_though_a_handle_is_kept() {
     );
 }
 
+#[test]
+fn a_subscriber_of_the_tests_thread_alone_hears_every_thread_of_its_server() {
+    let (write, written) = mpsc::channel();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || Lines(write.clone()))
+        .finish();
+    let handler = || async {
+        tracing::info!("by the handler");
+        let blocking = tokio::task::spawn_blocking(|| tracing::info!("by a blocking task"));
+        blocking.await.unwrap();
+    };
+    let app = Router::new().route("/", get(handler));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let _subscriber = tracing::subscriber::set_default(subscriber);
+    let report = runtime.block_on(async {
+        let server = TestServer::spawn(app).await;
+        server.get("/").await;
+        server.stop().await
+    });
+    assert!(report.is_clean(), "{report}");
+    let lines: Vec<u8> = written.try_iter().flatten().collect();
+    let lines = String::from_utf8(lines).unwrap();
+    for said in ["by the handler", "by a blocking task", "stop requested"] {
+        assert!(lines.contains(said), "nothing says {said:?}: {lines}");
+    }
+}
+
 /// Passes lines on.
 struct Lines(mpsc::Sender<Vec<u8>>);
 

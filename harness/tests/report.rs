@@ -19,7 +19,7 @@ async fn a_clean_stop_as_json_says_what_happened_and_nothing_else() {
     let router = Router::new().route("/", get(|| async { "hello" }));
     let server = Server::new(router).plan(Plan::new().lame_duck(secs(5)));
     server.hook(Hook::named("database", || async {})).unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     assert_eq!(server.get("/").await.status(), 200);
     let report = server.stop().await;
     let text = report.to_json();
@@ -95,7 +95,7 @@ async fn what_was_cut_and_what_failed_is_named_in_json() {
     let server = server.plan(Plan::new().drain_timeout(secs(2)));
     let failing = || async { Err::<(), _>("said \"no\"\n") };
     server.hook(Hook::named("database", failing)).unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let mut probe = server.probe().await;
     probe.request("/held").await.unwrap();
     gate.reached(1).await;

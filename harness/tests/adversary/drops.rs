@@ -66,7 +66,7 @@ async fn a_stop_that_is_abandoned_ends_though_all_it_holds_panics_when_dropped()
         let bomb = Bomb;
         server.on_error(move |_| _ = &bomb);
     }
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let handle = server.handle().clone();
     handle.signal(Signal::Sigterm);
     gate.reached(1).await;

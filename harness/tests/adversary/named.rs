@@ -8,7 +8,7 @@ use axum::routing::post;
 use lamplighter::{Plan, Server, ServerEventKind};
 use lamplighter_harness::{Gate, Recorder, TestServer};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test]
 async fn a_handler_that_blocks_its_thread_is_named_by_its_method_and_age() {
     let gate = Gate::new();
     let inside = gate.clone();
@@ -24,7 +24,7 @@ async fn a_handler_that_blocks_its_thread_is_named_by_its_method_and_age() {
         .margin(Duration::from_millis(40));
     let server = Server::new(app).plan(plan);
     let recorder = Recorder::attach(&server);
-    let server = TestServer::start(server).await;
+    let server = TestServer::builder().worker_threads(2).start(server).await;
     let mut probe = server.probe().await;
     probe
         .send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")

@@ -28,7 +28,7 @@ async fn an_answer_is_good_for_a_second_and_then_asked_for_again() {
     let asked = Arc::new(AtomicU32::new(0));
     let server = healthy(&Gate::new());
     server.health().check(counting("database", &asked, 3));
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     assert_eq!(asked.load(Ordering::SeqCst), 1, "by the start");
     let mut probe = server.probe().await;
     for _ in 0..10 {

@@ -212,7 +212,7 @@ async fn a_watch_is_told_of_the_cause_and_ends_well_with_the_lame_duck() {
 
 #[tokio::test(start_paused = true)]
 async fn an_open_watch_never_holds_a_drain() {
-    let server = TestServer::start(healthy(&Gate::new())).await;
+    let server = TestServer::here().start(healthy(&Gate::new())).await;
     let mut probe = server.probe().await;
     probe.http2(Manners::Polite).await.unwrap();
     call(
@@ -255,7 +255,7 @@ async fn an_open_watch_never_holds_a_drain() {
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_begins_while_draining_is_told_once_and_ends() {
     let gate = Gate::new();
-    let server = TestServer::start(healthy(&gate)).await;
+    let server = TestServer::here().start(healthy(&gate)).await;
     let mut probe = server.probe().await;
     // Mute: its first GOAWAY, which promises to serve what comes, stands for a second.
     probe.http2(Manners::Mute).await.unwrap();

@@ -1,5 +1,7 @@
 //! What is answered in each phase of a life: health, the application, and gRPC in its words.
 
+use std::time::Duration;
+
 use lamplighter::{LameDuckReadiness, Phase, Plan, WhileDraining};
 use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
 
@@ -45,7 +47,7 @@ async fn before_ready_the_server_is_alive_and_not_ready_and_the_application_wait
 async fn a_lame_duck_is_alive_and_not_ready_and_goes_on_serving() {
     let gate = Gate::new();
     let server = healthy(&gate).plan(Plan::new().lame_duck(secs(5)));
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     assert_eq!(statuses(&server).await, [200, 200, 200]);
     drop(server.running().stop());
     // In the step of the cause: before anybody has had a turn.
@@ -67,18 +69,22 @@ async fn readiness_that_is_held_lasts_until_the_drain() {
     let plan = Plan::new()
         .lame_duck(secs(5))
         .lame_duck_readiness(LameDuckReadiness::Held);
-    let server = TestServer::start(healthy(&gate).plan(plan)).await;
-    let mut http2 = server.probe().await;
-    http2.http2(Manners::Mute).await.unwrap();
-    http2.open_stream("/held").await.unwrap();
+    let server = TestServer::here().start(healthy(&gate).plan(plan)).await;
+    let mut held = server.probe().await;
+    held.request("/held").await.unwrap();
     gate.reached(1).await;
     drop(server.running().stop());
     assert!(server.handle().health().is_ready());
+    tokio::time::advance(Duration::from_millis(4_500)).await;
+    // A head that has begun within a second of the drain is answered in it.
+    let mut late = server.probe().await;
+    late.send("GET /readyz HTTP/1.1\r\n").await.unwrap();
     assert_eq!(statuses(&server).await, [200, 200, 200]);
     assert_eq!(server.handle().phase(), Phase::LameDuck);
     server.reached(Phase::Draining).await;
     assert!(!server.handle().health().is_ready());
-    assert_eq!(status_on(&mut http2, "/readyz").await, 503);
+    late.send("host: probe\r\n\r\n").await.unwrap();
+    assert_eq!(late.answer().await.status(), 503);
     gate.open();
     let report = server.wait().await;
     assert!(report.is_clean(), "{report}");
@@ -87,7 +93,7 @@ async fn readiness_that_is_held_lasts_until_the_drain() {
 #[tokio::test(start_paused = true)]
 async fn while_draining_a_living_connection_is_told_alive_and_not_ready() {
     let gate = Gate::new();
-    let server = TestServer::start(healthy(&gate)).await;
+    let server = TestServer::here().start(healthy(&gate)).await;
     let mut held = server.probe().await;
     held.request("/held").await.unwrap();
     gate.reached(1).await;
@@ -121,7 +127,7 @@ async fn while_draining_a_living_connection_is_told_alive_and_not_ready() {
 async fn a_probe_in_the_lame_duck_is_told_to_come_back_on_another_connection() {
     let gate = Gate::new();
     let server = healthy(&gate).plan(Plan::new().lame_duck(secs(5)));
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let mut probe = server.probe().await;
     assert!(!ask(&mut probe, "HEAD", "/readyz").await.closes());
     drop(server.running().stop());
@@ -135,7 +141,7 @@ async fn a_probe_in_the_lame_duck_is_told_to_come_back_on_another_connection() {
 async fn infrastructure_is_exempt_from_refusals_while_draining() {
     let gate = Gate::new();
     let plan = Plan::new().while_draining(WhileDraining::Reject);
-    let server = TestServer::start(healthy(&gate).plan(plan)).await;
+    let server = TestServer::here().start(healthy(&gate).plan(plan)).await;
     let mut held = server.probe().await;
     held.request("/held").await.unwrap();
     gate.reached(1).await;

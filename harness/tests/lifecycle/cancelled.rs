@@ -127,7 +127,7 @@ struct All {
 
 impl All {
     async fn in_flight(server: Server) -> io::Result<Self> {
-        let server = TestServer::start(server).await;
+        let server = TestServer::here().start(server).await;
         let mut unary = server.probe().await;
         unary.request("/unary").await?;
         let mut events = server.probe().await;

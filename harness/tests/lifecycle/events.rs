@@ -330,7 +330,7 @@ async fn connections_are_told_of_while_somebody_is_subscribed() {
 async fn events_tell_the_time_since_the_start() {
     let server = hello().plan(Plan::new().lame_duck(PATIENCE));
     let recorder = Recorder::attach(&server);
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     tokio::time::advance(PATIENCE).await;
     server.signal(Signal::Sigterm);
     let report = server.wait().await;

@@ -5,7 +5,7 @@ use axum::routing::get;
 use lamplighter::{
     ConnectionEnd, Limits, Phase, Plan, Server, ShutdownSignal, Signal, WhileDraining,
 };
-use lamplighter_harness::{Gate, Seen, TestServer};
+use lamplighter_harness::{Gate, Recorder, Seen, TestServer};
 use tokio::time::pause;
 
 use super::{held, hello, millis, secs};
@@ -55,7 +55,7 @@ async fn a_plan_that_spreads_its_drain_tells_workers_at_once_and_requests_in_tur
         assert_eq!(signal.remaining(), Some(secs(60)));
     };
     server.worker("sweeper", worker).unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let mut probe = server.probe().await;
     probe.request("/").await.unwrap();
     while server.handle().in_flight() < 1 {
@@ -90,10 +90,11 @@ async fn what_a_limit_of_age_cuts_is_counted_and_no_fault_of_a_later_stop() {
         .max_connection_age(Some(secs(0)))
         .max_connection_age_grace(Some(millis(10)));
     let server = TestServer::start(held(&gate).limits(limits)).await;
+    let mut recorder = Recorder::attach_to(server.handle());
     let mut probe = server.probe().await;
     probe.request("/held").await.unwrap();
     assert_eq!(probe.end().await, Seen::Rst);
-    gate.empty().await;
+    recorder.until("close conn#1 http/1 cut, 1 cut").await;
     let report = server.stop().await;
     let connections = report.connections();
     assert_eq!(connections.ended(ConnectionEnd::Cut), 1);

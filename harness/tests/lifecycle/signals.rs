@@ -72,7 +72,7 @@ async fn stubborn(gate: &Gate) -> TestServer {
     let server = hello().plan(Plan::new().drain_timeout(secs(3600)));
     let deaf = move |_| async move { inside.pass().await };
     assert_eq!(server.worker("deaf", deaf), Ok(()));
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     gate.reached(1).await;
     server
 }
@@ -127,7 +127,7 @@ async fn a_third_signal_abandons_hooks_that_run_and_those_that_have_not_begun() 
     server
         .hook(lamplighter::Hook::named("cache", never).after(["database"]))
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     server.signal(Signal::Sigterm);
     gate.reached(1).await;
     for _ in 0..2 {
@@ -230,7 +230,7 @@ async fn the_first_signal_during_a_stop_with_another_cause_gives_it_a_deadline_a
     server
         .worker("deaf", move |_| async move { inside.pass().await })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let mut recorder = Recorder::attach_to(server.handle());
     drop(server.handle().drain());
     // For as long as it likes.
@@ -256,7 +256,7 @@ async fn a_stop_that_keeps_waiting_is_forced_by_the_second_signal() {
     server
         .worker("deaf", move |_| async move { inside.pass().await })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     server.signal(Signal::Sigterm);
     advance(secs(3600)).await;
     assert_eq!(server.handle().phase(), Phase::Draining);
@@ -276,7 +276,7 @@ async fn a_hook_that_failed_under_a_signal_is_told_of_once_and_shows_in_the_exit
     let server = hello();
     server.hook(|| async { Err("no") }).unwrap();
     let recorder = Recorder::attach(&server);
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     server.signal(Signal::Sigterm);
     assert_eq!(server.wait().await.exit_code(), 11);
     let record = recorder.finish().await;

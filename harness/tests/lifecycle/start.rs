@@ -139,7 +139,7 @@ async fn a_check_that_is_red_hangs_or_panics_fails_the_start_in_time_and_is_name
         server.health().check(never_green(kind));
         let (handle, begun) = (server.handle(), tokio::time::Instant::now());
         let recorder = Recorder::attach(&server);
-        let error = TestServer::try_start(server).await.unwrap_err();
+        let error = TestServer::here().try_start(server).await.unwrap_err();
         assert!(
             matches!(error.reason(), StartReason::NotReady(_)),
             "{error:?}"
@@ -168,7 +168,7 @@ async fn a_check_that_turns_green_lets_the_server_be_ready() {
                 Ok(())
             }
         }));
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     assert!(begun.elapsed() >= secs(2) && begun.elapsed() < secs(3));
     assert!(server.stop().await.is_clean());
 }
@@ -182,7 +182,7 @@ async fn a_check_that_fails_only_after_ready_does_not_stop_the_server() {
         asked.note("asked");
         async { Ok::<(), String>(()) }
     }));
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     assert_eq!(notes.taken(), ["asked"]);
     assert!(server.stop().await.is_clean());
 }
@@ -382,7 +382,7 @@ fn a_server_made_on_one_runtime_runs_on_another() {
     });
     drop(first);
     let report = second.block_on(async {
-        let server = TestServer::start(server).await;
+        let server = TestServer::here().start(server).await;
         assert_eq!(server.get("/").await.status(), 200);
         server.stop().await
     });

@@ -3,7 +3,8 @@
 use std::io::ErrorKind;
 use std::net::TcpListener;
 
-use lamplighter::{Cause, HookOutcome, Phase, ServerState, StartReason};
+use futures_util::FutureExt;
+use lamplighter::{Cause, HookOutcome, Phase, ServerState, Signal, StartReason};
 use lamplighter_harness::{Gate, Probe, Recorder, TestServer, within};
 use tokio::sync::oneshot;
 
@@ -24,7 +25,7 @@ async fn a_stop_with_nothing_to_do_is_clean_and_the_port_is_free() {
 async fn a_stop_with_nothing_to_do_takes_no_time_at_all() {
     let server = hello();
     server.hook(|| async {}).unwrap();
-    let report = TestServer::start(server).await.stop().await;
+    let report = TestServer::here().start(server).await.stop().await;
     assert_eq!(report.total(), secs(0), "{}", report.timeline());
     let phases: Vec<Phase> = report.phases().iter().map(|phase| phase.phase).collect();
     assert_eq!(phases, Phase::STOPPING);
@@ -151,9 +152,10 @@ async fn a_server_that_is_dropped_unstarted_settles_its_hooks_as_not_started() {
 #[tokio::test]
 async fn dropping_the_owner_stops_gracefully() {
     let gate = Gate::new();
-    let server = TestServer::start(held(&gate)).await;
+    let server = held(&gate).start().await.unwrap();
     let handle = server.handle().clone();
-    let mut probe = server.probe().await;
+    let addr = server.addr().tcp().unwrap();
+    let mut probe = Probe::connect(addr).await.unwrap();
     probe.request("/held").await.unwrap();
     gate.reached(1).await;
     drop(server);
@@ -187,8 +189,9 @@ fn dropping_the_runtime_wakes_whoever_waits_with_the_report_so_far() {
             .unwrap()
     };
     let (theirs, ours) = (runtime(), runtime());
-    let server = theirs.block_on(TestServer::start(hello()));
-    let (addr, handle) = (server.addr(), server.handle().clone());
+    let server = theirs.block_on(hello().start()).unwrap();
+    let addr = server.addr().tcp().unwrap();
+    let handle = server.handle().clone();
     let (begun, has_begun) = oneshot::channel();
     let waiting = std::thread::spawn({
         let handle = handle.clone();
@@ -218,7 +221,7 @@ fn nothing_that_is_awaited_outlives_a_runtime_that_was_dropped() {
             .unwrap()
     };
     let (theirs, ours) = (runtime(), runtime());
-    let server = theirs.block_on(TestServer::start(hello()));
+    let server = theirs.block_on(hello().start()).unwrap();
     let handle = server.handle().clone();
     let mut events = handle.events();
     drop(theirs);
@@ -242,7 +245,7 @@ async fn reached_resolves_in_a_phase_and_past_it() {
     server
         .hook(move || async move { inside.pass().await })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let handle = server.handle().clone();
     server.reached(Phase::Running).await;
     drop(handle.stop());
@@ -251,5 +254,23 @@ async fn reached_resolves_in_a_phase_and_past_it() {
     server.reached(Phase::LameDuck).await;
     gate.open();
     server.reached(Phase::Stopped).await;
-    assert!(handle.report().is_complete());
+    assert!(handle.report().is_same(&server.stop().await));
+}
+
+#[tokio::test]
+async fn reached_resolves_when_whoever_is_to_know_of_the_phase_has_been_told() {
+    let gate = Gate::new();
+    let server = hello();
+    let inside = gate.clone();
+    server.on_stopping(move |_| inside.pass_blocking());
+    let server = TestServer::start(server).await;
+    server.signal(Signal::Sigterm);
+    gate.reached(1).await;
+    // Connections are told after the callbacks.
+    assert_eq!(server.handle().phase(), Phase::Draining);
+    let told = server.handle().reached(Phase::Draining).now_or_never();
+    assert_eq!(told, None);
+    gate.open();
+    server.reached(Phase::Draining).await;
+    assert!(server.wait().await.is_clean());
 }

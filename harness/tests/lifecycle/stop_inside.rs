@@ -80,7 +80,7 @@ async fn a_callback_may_ask_for_the_stop_again() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+#[tokio::test]
 async fn a_handler_that_blocks_its_thread_right_after_stop_does_not_hold_up_the_stop() {
     let gate = Gate::new();
     let hand = Arc::new(std::sync::OnceLock::<ServerHandle>::new());
@@ -96,8 +96,7 @@ async fn a_handler_that_blocks_its_thread_right_after_stop_does_not_hold_up_the_
     let server = Server::new(Router::new().route("/stop", get(handler))).listen("127.0.0.1:0");
     hand.set(server.handle()).unwrap();
     let mut recorder = Recorder::attach(&server);
-    // Spawned, so that the test's own thread is no worker of the server's.
-    let server = tokio::spawn(TestServer::start(server)).await.unwrap();
+    let server = TestServer::builder().worker_threads(2).start(server).await;
     let mut probe = server.probe().await;
     probe.request("/stop").await.unwrap();
     gate.reached(1).await;

@@ -14,7 +14,9 @@ async fn a_request_in_flight_is_answered_and_its_connection_closed() {
     probe.request("/held").await.unwrap();
     gate.reached(1).await;
     assert_eq!(server.handle().in_flight(), 1);
+    let draining = server.reached(Phase::Draining);
     let stop = tokio::spawn(server.stop());
+    draining.await;
     gate.open();
     let answer = probe.answer().await;
     assert_eq!((answer.status(), answer.text()), (200, "let go".into()));
@@ -151,15 +153,15 @@ async fn a_stop_that_keeps_waiting_waits_as_long_as_it_takes() {
     server
         .worker("patient", move |_| async move { inside.pass().await })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     gate.reached(1).await;
     let handle = server.handle().clone();
-    let stopping = handle.stop();
+    drop(handle.stop());
     advance(secs(86_400)).await;
     assert_eq!(handle.phase(), Phase::Draining);
     assert_eq!(handle.report().budget(), None);
     gate.open();
-    let report = within("the end", stopping).await;
+    let report = server.stop().await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.total(), secs(86_400));
 }
@@ -179,7 +181,7 @@ async fn the_parts_of_a_report_add_up() {
     server
         .hook(|| async { std::future::pending::<()>().await })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     gate.reached(1).await;
     let report = server.stop().await;
     let phases: Vec<(Phase, std::time::Duration)> = report

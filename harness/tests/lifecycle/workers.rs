@@ -71,7 +71,7 @@ async fn a_worker_that_does_not_listen_is_cut_at_the_deadline_and_named() {
     server
         .worker("deaf", move |_| async move { inside.pass().await })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     gate.reached(1).await;
     let report = server.stop().await;
     assert_eq!(
@@ -113,7 +113,7 @@ async fn a_worker_hears_draining_then_cancelled_then_is_cut() {
             std::future::pending::<()>().await;
         })
         .unwrap();
-    let server = TestServer::start(server).await;
+    let server = TestServer::here().start(server).await;
     let report = server.stop().await;
     assert_eq!(
         notes.taken(),

@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::routing::get;
 use http_body::Frame;
 use lamplighter::ConnectionEnd::{Graceful, PeerClosed};
-use lamplighter::{Plan, Server};
+use lamplighter::Plan;
 use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
 
 use crate::over::Over;
@@ -55,10 +55,14 @@ async fn server(gate: &Gate) -> TestServer {
     };
     let app = Router::new().route("/", get(tarries));
     let plan = Plan::new().drain_timeout(secs(3600));
-    TestServer::start(Server::new(app).plan(plan)).await
+    TestServer::builder()
+        .worker_threads(4)
+        .plan(plan)
+        .spawn(app)
+        .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn an_answer_counts_as_one_though_its_stream_outlives_its_connection() {
     let gate = Gate::new();
     let server = server(&gate).await;
@@ -77,7 +81,7 @@ async fn an_answer_counts_as_one_though_its_stream_outlives_its_connection() {
     over.ended([Graceful]).answered(1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[tokio::test]
 async fn an_answer_counts_as_one_though_its_client_has_left_before_its_stream_ends() {
     let gate = Gate::new();
     let server = server(&gate).await;

@@ -101,15 +101,17 @@ impl ServerHandle {
         self.life.input(Input::Signal(signal));
     }
 
-    /// Resolves once the server is in this phase, or past it.
+    /// Resolves once the server is in this phase, or past it, and has told whoever is to know:
+    /// callbacks, listeners, connections, workers. A request that is sent from then on is answered as
+    /// the phase says.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
     pub async fn reached(&self, phase: Phase) {
-        let mut progress = self.life.progress();
+        let mut acted = self.life.acted();
         // An error would mean that the life is gone, and it is held here.
-        drop(progress.wait_for(|progress| progress.phase >= phase).await);
+        drop(acted.wait_for(|acted| *acted >= phase).await);
     }
 
     /// Resolves with the complete report when the server has stopped; stops nothing. From within

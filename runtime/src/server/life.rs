@@ -43,6 +43,8 @@ pub(crate) struct Life {
     pub(crate) addrs: OnceLock<Arc<[Bound]>>,
     pub(crate) reason: OnceLock<StartReason>,
     progress: watch::Sender<Progress>,
+    /// The phase that has been carried out: whoever is to hear of it has been told.
+    acted: watch::Sender<Phase>,
     /// Whether every `on_ready` callback has run.
     ready: watch::Sender<bool>,
     /// Whether connections and workers have been told of the stop.
@@ -111,6 +113,7 @@ impl Life {
             addrs: OnceLock::new(),
             reason: OnceLock::new(),
             progress: watch::Sender::new(progress),
+            acted: watch::Sender::new(Phase::Created),
             ready: watch::Sender::new(false),
             told: watch::Sender::new(false),
             announcing: Mutex::new(None),
@@ -199,9 +202,19 @@ impl Life {
         self.change(Machine::handle_timeout);
     }
 
-    /// The next thing for the driver to do.
+    /// The next thing for the driver to do. Whoever asks has done all before it.
     pub(crate) fn poll_effect(&self) -> Option<Effect> {
-        self.lock().machine.poll_effect()
+        let mut inner = self.lock();
+        let effect = inner.machine.poll_effect();
+        if effect.is_none() {
+            let phase = inner.machine.phase();
+            self.acted.send_if_modified(|known| {
+                let news = *known < phase;
+                *known = phase.max(*known);
+                news
+            });
+        }
+        effect
     }
 
     /// When the driver has to call [`timeout`](Self::timeout) next.
@@ -290,6 +303,11 @@ impl Life {
 
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
         self.progress.subscribe()
+    }
+
+    /// The phase that has been carried out.
+    pub(crate) fn acted(&self) -> watch::Receiver<Phase> {
+        self.acted.subscribe()
     }
 
     /// Whether every `on_ready` callback has run.
@@ -389,6 +407,7 @@ impl Life {
             news
         });
         self.progress.send_replace(Progress::OVER);
+        self.acted.send_replace(Phase::Stopped);
         let watch = self
             .watch
             .lock()

@@ -1,0 +1,135 @@
+//! Where a test server lives: on a thread of its own, or in the runtime of its test.
+//!
+//! **Invariant:** every wait of a test is bounded by real time, whatever clock the test has.
+
+use std::future::Future;
+use std::panic::Location;
+use std::time::Duration;
+
+use lamplighter::{Report, ServerHandle};
+
+use super::settle::{Settled, settle};
+use super::thread::OwnThread;
+use crate::patience::{bounded, bounded_at_rest, fail};
+
+/// How long a server that is dropped may take to end gracefully before it is forced to.
+///
+/// Long enough for every goodbye on one machine, short enough for a test that leaves a client behind
+/// which cannot answer, since the drop holds its thread.
+const GOODBYE: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(super) enum Home {
+    /// On a thread of its own; `None` once it has settled.
+    Own(Option<OwnThread>),
+    /// In the runtime of the test.
+    Here { settled: bool },
+}
+
+impl Home {
+    pub(super) const fn here() -> Self {
+        Self::Here { settled: false }
+    }
+
+    /// The clock of a test stands still while it waits for a server that lives elsewhere.
+    pub(super) const fn waiting(&self) -> Waiting {
+        match self {
+            Self::Own(_) => Waiting::Elsewhere,
+            Self::Here { .. } => Waiting::Here,
+        }
+    }
+
+    /// What is wrong with how the server ended; resolves when nothing of it is left to judge.
+    pub(super) async fn settle(
+        &mut self,
+        here: &Location<'_>,
+        report: &Report,
+        patience: Duration,
+    ) -> Settled {
+        match self {
+            Self::Here { settled } => {
+                *settled = true;
+                settle(report).await
+            }
+            Self::Own(own) => {
+                let Some(mut thread) = own.take() else {
+                    return Ok(());
+                };
+                thread.let_go();
+                if bounded_elsewhere(patience, thread.rings()).await.is_none() {
+                    let what = format!("waited {patience:?} for the server's thread to end");
+                    fail(here, &what)
+                }
+                let settled = thread.settled(patience);
+                thread.join();
+                settled.unwrap_or_else(|| Err(String::from("its thread ended without a word")))
+            }
+        }
+    }
+
+    /// As [`settle`](Self::settle), from a drop: ends the server, by force if it must be.
+    pub(super) fn drop_it(&mut self, handle: &ServerHandle, patience: Duration) -> Settled {
+        let own = match self {
+            Self::Here { settled: true } => return Ok(()),
+            Self::Here { settled: false } => {
+                drop(handle.stop_because("the test dropped its server"));
+                return Err(format!(
+                    "it was dropped in the runtime of its test (`here()`), where nobody waits for \
+                     its end: `stop()` it, and await that; it is {}",
+                    handle.phase()
+                ));
+            }
+            Self::Own(own) => own,
+        };
+        let Some(mut thread) = own.take() else {
+            return Ok(());
+        };
+        drop(handle.stop_because("the test dropped its server"));
+        thread.let_go();
+        if thread.is_current() {
+            // Dropped by a handler or a hook of its own, it cannot wait for itself.
+            return Ok(());
+        }
+        let settled = thread.settled(GOODBYE.min(patience)).or_else(|| {
+            drop(handle.force());
+            thread.settled(patience)
+        });
+        let Some(settled) = settled else {
+            let report = handle.report();
+            return Err(format!(
+                "it had not ended {patience:?} after it was dropped; {report}\n{}",
+                report.timeline()
+            ));
+        };
+        thread.join();
+        settled
+    }
+}
+
+/// What the clock of a test does while it waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Waiting {
+    /// It goes on: the server's time is the test's.
+    Here,
+    /// It stands still: the server is on real time.
+    Elsewhere,
+}
+
+impl Waiting {
+    /// The output of `future`; `None` if it takes longer than `limit` of real time.
+    pub(super) async fn bounded<F: Future>(self, limit: Duration, future: F) -> Option<F::Output> {
+        match self {
+            Self::Here => bounded(limit, future).await,
+            Self::Elsewhere => bounded_elsewhere(limit, future).await,
+        }
+    }
+}
+
+async fn bounded_elsewhere<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    if tokio::runtime::Handle::try_current().is_ok() {
+        bounded_at_rest(limit, future).await
+    } else {
+        // Another executor has no clock that could be paused.
+        bounded(limit, future).await
+    }
+}

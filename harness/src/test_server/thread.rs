@@ -1,0 +1,171 @@
+//! A thread with a runtime for one server alone, from its start until nothing of it is left.
+//!
+//! One runtime per server makes what is left in it the server's own, however many tests share the
+//! process, and keeps a handler that blocks from holding up another test.
+//!
+//! **Invariant:** the runtime is gone before the thread says that the server has settled.
+
+use std::future::Future;
+use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use lamplighter::{Running, Server, StartError};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+
+use super::log::Log;
+use super::settle::{Settled, settle};
+
+/// How long blocking tasks that are left may hold the thread at its end.
+const BLOCKED: Duration = Duration::from_secs(1);
+
+/// The thread of one server.
+///
+/// Dropped, it is left to itself: it ends when its server does.
+#[derive(Debug)]
+pub(super) struct OwnThread {
+    thread: JoinHandle<()>,
+    let_go: Option<oneshot::Sender<()>>,
+    rings: Option<oneshot::Receiver<()>>,
+    settled: mpsc::Receiver<Settled>,
+}
+
+/// What has become of a start.
+pub(super) type Started = oneshot::Receiver<Result<Running, StartError>>;
+
+/// The ends that the thread itself holds.
+struct Ends {
+    started: oneshot::Sender<Result<Running, StartError>>,
+    let_go: oneshot::Receiver<()>,
+    bell: oneshot::Sender<()>,
+    settled: mpsc::Sender<Settled>,
+}
+
+impl OwnThread {
+    /// Starts this server in a runtime of its own, with so many worker threads; with none, the
+    /// thread itself does all the work.
+    ///
+    /// Dropping what it returns drops the start, and so ends the server.
+    pub(super) fn start(server: Server, workers: Option<usize>) -> io::Result<(Self, Started)> {
+        let name = name();
+        // Made here, where it can be said that it cannot be made.
+        let log = Log::here();
+        let runtime = runtime(workers, &name, &log)?;
+        let (started, has_started) = oneshot::channel();
+        let (let_go, is_let_go) = oneshot::channel();
+        let (bell, rings) = oneshot::channel();
+        let (settled, has_settled) = mpsc::channel();
+        let ends = Ends {
+            started,
+            let_go: is_let_go,
+            bell,
+            settled,
+        };
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            log.adopt();
+            log.within(|| live(runtime, server, ends));
+        })?;
+        let own = Self {
+            thread,
+            let_go: Some(let_go),
+            rings: Some(rings),
+            settled: has_settled,
+        };
+        Ok((own, has_started))
+    }
+
+    /// Lets the thread end once its server has.
+    pub(super) fn let_go(&mut self) {
+        if let Some(let_go) = self.let_go.take() {
+            // It may have ended already, after a start that failed.
+            let _ended = let_go.send(());
+        }
+    }
+
+    /// Resolves when the server has settled and the thread is as good as gone.
+    pub(super) fn rings(&mut self) -> impl Future<Output = ()> + use<> {
+        let rings = self.rings.take();
+        async move {
+            if let Some(rings) = rings {
+                // Gone without a ring, it has panicked, and the next question says so.
+                drop(rings.await);
+            }
+        }
+    }
+
+    /// How the server has settled, once it has within `limit`; blocks meanwhile.
+    pub(super) fn settled(&self, limit: Duration) -> Option<Settled> {
+        match self.settled.recv_timeout(limit) {
+            Ok(settled) => Some(settled),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                Some(Err(String::from("its thread panicked; see above")))
+            }
+        }
+    }
+
+    /// Whether this is called from within the server.
+    pub(super) fn is_current(&self) -> bool {
+        self.thread.thread().id() == thread::current().id()
+    }
+
+    /// Waits for the thread that has said that its server has settled.
+    pub(super) fn join(self) {
+        // What it panicked with stands on standard error.
+        drop(self.thread.join());
+    }
+}
+
+/// Says in every panic message which test the server belongs to.
+fn name() -> String {
+    let current = thread::current();
+    format!(
+        "server of {}",
+        current.name().unwrap_or("a nameless thread")
+    )
+}
+
+fn runtime(workers: Option<usize>, name: &str, log: &Log) -> io::Result<Runtime> {
+    let mut builder = match workers {
+        None => Builder::new_current_thread(),
+        Some(0) => return Err(io::Error::other("0 worker threads; at least 1 is needed")),
+        Some(workers) => {
+            let mut builder = Builder::new_multi_thread();
+            builder.worker_threads(workers);
+            builder
+        }
+    };
+    let log = log.without_span();
+    builder
+        .thread_name(name)
+        .on_thread_start(move || log.adopt())
+        .enable_all()
+        .build()
+}
+
+fn live(runtime: Runtime, server: Server, ends: Ends) {
+    let handle = server.handle();
+    let settled = runtime.block_on(async {
+        let mut started = ends.started;
+        let start = tokio::select! {
+            biased;
+            start = server.start() => Some(start),
+            () = started.closed() => None,
+        };
+        // Nobody waits for a server whose start was dropped, and the drop of it stops it.
+        if let Some(start) = start
+            && started.send(start).is_ok()
+        {
+            // An error is a test that is gone without a word: its server is ended as well.
+            drop(ends.let_go.await);
+        }
+        let report = handle.wait().await;
+        settle(&report).await
+    });
+    runtime.shutdown_timeout(BLOCKED);
+    // Whoever asks may be gone.
+    let _gone = ends.settled.send(settled);
+    let _gone = ends.bell.send(());
+}
