@@ -11,11 +11,14 @@ use std::time::Duration;
 
 use lamplighter::Signal;
 use lamplighter_sim::{Act, ActDoes, Client, ClientDoes, Hook, Memory, Request, Scenario, World};
+use rustix::time::{ClockId, clock_gettime};
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it measures how long simulating takes"
-)]
+/// How long this thread has been running.
+fn busy() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 fn main() -> io::Result<()> {
     let requests = vec![Request {
         takes_ms: 50,
@@ -40,18 +43,21 @@ fn main() -> io::Result<()> {
     let memory = Memory::default();
     let mut out = io::stdout();
     for _ in 0..5 {
-        let begun = std::time::Instant::now();
+        let begun = busy();
         let mut runs = 0_u32;
         let mut lines = 0;
-        while begun.elapsed() < Duration::from_secs(1) {
+        while busy() - begun < Duration::from_secs(1) {
             for _ in 0..100 {
                 let run = memory.run(&scenario, &mut ()).map_err(io::Error::other)?;
                 lines = run.trace.len();
                 runs += 1;
             }
         }
-        let rate = f64::from(runs) / begun.elapsed().as_secs_f64();
-        writeln!(out, "{rate:.0} scenarios a second, {lines} lines each")?;
+        let rate = f64::from(runs) / (busy() - begun).as_secs_f64();
+        writeln!(
+            out,
+            "{rate:.0} scenarios a second of a core, {lines} lines each"
+        )?;
     }
     Ok(())
 }

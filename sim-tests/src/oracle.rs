@@ -27,6 +27,9 @@ use crate::scenario::Scenario;
 use crate::trace::{Entry, Text};
 use crate::world::{Observer, Run, RunEnd};
 
+/// A window that no client of a scenario fills: what is sent is sent at once.
+const WIDE: u32 = 64 * 1024;
+
 /// Something that holds for every life.
 ///
 /// Users bring their own for what their service promises.

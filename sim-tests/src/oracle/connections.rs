@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lamplighter::{ConnectionEnd, Phase, ServerEventKind, Tally};
 
-use super::{End, Invariant};
+use super::{End, Invariant, WIDE};
 use crate::scenario::{Scenario, millis};
 use crate::trace::{ClientSaw, Entry, WhatHappened, Who};
 
@@ -97,7 +97,7 @@ impl Invariant for Connections {
 /// At most one graceful close per connection, and none once all is forced.
 #[derive(Debug)]
 pub(super) struct Goodbyes {
-    /// How long a word of the server travels; `None` where something is held or frozen.
+    /// How long a word of the server travels; `None` where something may hold it up.
     travels: Option<Duration>,
     forced: Option<Duration>,
     /// Of each client's connection: the last stream that a GOAWAY left it, how many came, and whether
@@ -108,7 +108,8 @@ pub(super) struct Goodbyes {
 impl Goodbyes {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
-            travels: (!scenario.disturbs()).then(|| millis(scenario.link.latency_ms)),
+            travels: (!scenario.disturbs() && scenario.link.window_bytes >= WIDE)
+                .then(|| millis(scenario.link.latency_ms)),
             forced: None,
             told: vec![(None, 0, false); scenario.clients.len()],
         }
