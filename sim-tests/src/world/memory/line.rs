@@ -142,12 +142,6 @@ impl Line {
         if way.fin.is_some() {
             return Step::Done((Err(ErrorKind::BrokenPipe.into()), None));
         }
-        if way.reader_gone {
-            // It travels there, and a reset travels back.
-            let back = now + self.latency + self.latency;
-            let arrival = ways.reset(side, back);
-            return Step::Done((Ok(bytes.len()), Some(arrival)));
-        }
         let room = way.window.saturating_sub(way.bytes.len()).min(bytes.len());
         let Some(bytes) = bytes.get(..room).filter(|_| room > 0 || bytes.is_empty()) else {
             remember(&mut way.writer, waker);
@@ -155,6 +149,11 @@ impl Line {
         };
         way.bytes.extend(bytes);
         let at = now + self.latency;
+        if way.reader_gone {
+            // They travel there, and a reset travels back.
+            let arrival = ways.reset(side, at + self.latency);
+            return Step::Done((Ok(room), Some(arrival)));
+        }
         let arrival = match way.travel.back_mut() {
             Some((last, many)) if *last == at => {
                 *many += room;
@@ -204,11 +203,8 @@ impl Line {
         let unread = way.arrived > 0;
         let underway = way.travel.front().map(|(at, _)| *at);
         let gone = has_come(way.reset, now, held);
+        // What is in the window stays there: nobody frees it, and the other end does not know yet.
         way.reader_gone = true;
-        way.bytes = VecDeque::new();
-        way.travel = VecDeque::new();
-        way.arrived = 0;
-        let writer = way.writer.take();
         let resets = !gone && (abort || unread);
         let mut arrivals = [None; 2];
         if resets {
@@ -222,8 +218,6 @@ impl Line {
                 underway.map(|underway| ways.reset(other, underway.max(now) + self.latency));
             arrivals = [fin, reset];
         }
-        drop(ways);
-        writer.into_iter().for_each(Waker::wake);
         (resets, arrivals)
     }
 
