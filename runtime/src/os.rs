@@ -12,6 +12,7 @@ pub(crate) mod process;
 pub(crate) mod send_queue;
 pub(crate) mod signal;
 pub(crate) mod tasks;
+pub(crate) mod watch;
 pub(crate) mod watchdog;
 
 #[cfg(all(test, unix))]

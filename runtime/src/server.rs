@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use lamplighter_lifecycle::{Cause, HookError, Input, Machine, Plan, Signal};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 
 #[cfg(feature = "config")]
 pub use config::{Config, ConfigError, Variables};
@@ -47,6 +46,7 @@ use crate::os::log;
 use crate::os::process;
 use crate::os::signal::{BoxSignalSource, SignalSource};
 use crate::os::tasks::{HandOver, Tasks};
+use crate::os::watch;
 use crate::os::watchdog::{self, Watched};
 use crate::transport::{
     Application, Erased, Health, Limits, Protocols, ServerProtocol, Setup, ShutdownSignal, Sink,

@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use lamplighter_lifecycle::connection::Order;
 use lamplighter_lifecycle::{Budget, ConnectionId, Directive, Input, Instant, WhileDraining};
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::os::clock::Clock;
 use crate::os::listener::{Addr, Io};
 use crate::os::tasks::{TaskName, Tasks};
+use crate::os::watch;
 
 mod accept;
 mod account;

@@ -10,7 +10,6 @@ use lamplighter_lifecycle::{
     Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd, WorkerId,
     WorkerOutcome,
 };
-use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::admin;
@@ -25,6 +24,7 @@ use super::start::Start;
 use super::worker::worker_end;
 use crate::os::log;
 use crate::os::tasks::{TaskEnd, TaskName, Tasks};
+use crate::os::watch;
 use crate::transport::{
     BoxError, Queue, ServerScope, Sink, Transport, connection_task, scope, scope_sync,
 };

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lamplighter_lifecycle::{Cause, HookEnd, HookKind, HookName, HookSpec, Instant};
-use tokio::sync::watch;
 
 use super::handle::ServerHandle;
 use crate::os::clock::Clock;
+use crate::os::watch;
 use crate::transport::BoxError;
 
 #[cfg(test)]

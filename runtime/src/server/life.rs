@@ -10,7 +10,7 @@ use lamplighter_lifecycle::{
     Effect, Failure, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness,
     ServerState, StartFailure, Timeline, WorkerId,
 };
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::callbacks::Callbacks;
 use super::error::{StartError, StartReason};
@@ -21,6 +21,7 @@ use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
 use crate::os::tasks::{HandOver, let_go};
+use crate::os::watch;
 use crate::os::watchdog::{WatchGuard, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lamplighter_lifecycle::{Input, ListenerId, StartFailure};
-use tokio::sync::watch;
 
 use super::admin::Admin;
 use super::error::StartReason;
 use super::life::{Bound, Life};
 use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork, Holding};
+use crate::os::watch;
 use crate::transport::{Accepting, Answers, Newcomers, Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short

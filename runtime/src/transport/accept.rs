@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lamplighter_lifecycle::{Input, ListenerId};
-use tokio::sync::watch;
 
 use super::Inner;
 use super::account::{Account, lock};
@@ -17,6 +16,7 @@ use super::room::Seat;
 use crate::os::listener::{AcceptError, Addr, AnyListener, Backoff, Io, Spare, TurnedAway};
 use crate::os::log;
 use crate::os::tasks::TaskName;
+use crate::os::watch;
 
 /// What becomes of connections that wait in a listener's queue when it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

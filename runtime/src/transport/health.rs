@@ -22,7 +22,6 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use lamplighter_lifecycle::{Instant, Readiness};
-use tokio::sync::watch as changes;
 
 pub use check::Check;
 #[cfg(feature = "grpc")]
@@ -31,6 +30,7 @@ pub(crate) use round::Answers;
 
 use crate::os::clock::Clock;
 use crate::os::tasks::let_go;
+use crate::os::watch as changes;
 
 /// Whether something should get traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tokio::sync::watch::Receiver;
 
 use super::Health;
 use super::messages::{HealthCheckResponse, Status};
+use crate::os::watch::Receiver;
 use crate::transport::shutdown_signal::ShutdownSignal;
 
 type Item = Result<HealthCheckResponse, tonic::Status>;
