@@ -34,6 +34,14 @@ laws:
 sim:
     cargo test -p lamplighter-sim
 
+# A campaign of simulated lives: `just campaign --seeds 1000000`.
+campaign *arguments:
+    cargo run --release -p lamplighter-sim --bin campaign -- {{ arguments }}
+
+# One simulated life in full, by its number.
+seed n:
+    cargo run --release -p lamplighter-sim --bin campaign -- --seed {{ n }}
+
 # The servers on real sockets and in real processes.
 real:
     cargo test -p lamplighter-harness

@@ -7,11 +7,15 @@
 //! **Invariant:** no logic in this file.
 
 pub mod act;
+pub mod campaign;
 pub mod client;
+pub mod coverage;
 pub mod host;
 pub mod oracle;
 pub mod scenario;
 pub mod service;
+pub mod shrink;
+pub mod strategy;
 pub mod trace;
 pub mod world;
 

@@ -1,0 +1,254 @@
+//! Campaigns with a law that some cases break.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::oracle::{Invariant, Oracle};
+use crate::scenario::{Hook, HookDoes, Scenario};
+use crate::strategy::Case;
+use crate::trace::{Entry, HookSaw, WhatHappened, Who};
+use crate::world::{Memory, Observer, World};
+
+/// Made up: no hook that hangs may be called once another one was.
+struct NoHangSecond {
+    hangs: Vec<bool>,
+    called: usize,
+}
+
+impl Invariant for NoHangSecond {
+    fn name(&self) -> &str {
+        "no hook hangs second"
+    }
+
+    fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        let (Who::Hook(hook), WhatHappened::Hook(HookSaw::Begun)) = (entry.who, &entry.what) else {
+            return Ok(());
+        };
+        self.called += 1;
+        if self.called > 1 && self.hangs[usize::from(hook)] {
+            return Err(format!("h{hook} is the {}. that is called", self.called));
+        }
+        Ok(())
+    }
+}
+
+fn no_hang_second(oracle: Oracle, scenario: &Scenario) -> Oracle {
+    let hangs = scenario
+        .hooks
+        .iter()
+        .map(|hook| hook.does == HookDoes::Hang);
+    oracle.and(NoHangSecond {
+        hangs: hangs.collect(),
+        called: 0,
+    })
+}
+
+fn planted() -> Judge {
+    Judge::new(WorldName::Memory).with(no_hang_second)
+}
+
+fn arguments(out: &str) -> Arguments {
+    let out = format!("lamplighter-campaign-{out}-{}", std::process::id());
+    let out = std::env::temp_dir().join(out);
+    Arguments {
+        seeds: 200,
+        jobs: 2.try_into().unwrap(),
+        out,
+        ..Arguments::default()
+    }
+}
+
+/// The cases that break the planted law, of those of a campaign.
+fn planted_in(summary: &Summary) -> Vec<&Failure> {
+    let planted = |failure: &&Failure| failure.violation.law == "no hook hangs second";
+    summary.failures.iter().filter(planted).collect()
+}
+
+#[test]
+fn a_campaign_finds_what_breaks_a_law_and_makes_it_small() {
+    let arguments = arguments("small");
+    let summary = crew::work(&planted(), &arguments);
+    let failures = planted_in(&summary);
+    assert!(failures.len() >= 3, "{}", failures.len());
+    let shrunk: Vec<&Smallest> = failures
+        .iter()
+        .filter_map(|it| it.smallest.as_ref())
+        .collect();
+    assert_eq!(shrunk.len(), 3);
+    for smallest in shrunk {
+        assert!(smallest.minimal);
+        let hooks = &smallest.scenario.hooks;
+        let mut does: Vec<HookDoes> = hooks.iter().map(|hook| hook.does).collect();
+        does.sort_by_key(|does| *does == HookDoes::Hang);
+        assert_eq!(
+            does,
+            [HookDoes::Ok, HookDoes::Hang],
+            "{:#?}",
+            smallest.scenario
+        );
+        let left = Scenario {
+            hooks: hooks.clone(),
+            acts: smallest.scenario.acts.clone(),
+            ..Scenario::default()
+        };
+        assert_eq!(smallest.scenario, left);
+    }
+    assert_eq!(summary.ended(false), Ended::Failed);
+    assert_eq!(summary.cases, 200);
+}
+
+#[test]
+fn what_a_campaign_finds_does_not_depend_on_its_jobs_and_shards() {
+    let seeds = |arguments: &Arguments| -> Vec<u64> {
+        let summary = crew::work(&planted(), arguments);
+        planted_in(&summary).iter().map(|it| it.case.seed).collect()
+    };
+    let whole = Arguments {
+        seeds: 100,
+        ..arguments("jobs")
+    };
+    let alone = Arguments {
+        jobs: 1.try_into().unwrap(),
+        ..whole.clone()
+    };
+    let shard = |index| Arguments {
+        shard: Shard { index, of: 3 },
+        ..whole.clone()
+    };
+    let found = seeds(&whole);
+    assert_eq!(found, seeds(&alone));
+    let mut shards: Vec<u64> = (0..3).flat_map(|index| seeds(&shard(index))).collect();
+    shards.sort_unstable();
+    assert_eq!(found, shards);
+}
+
+#[test]
+fn a_failure_says_how_to_see_it_again_and_has_its_case_to_paste() {
+    let judge = planted();
+    let (case, violation) = (0..)
+        .map(Case::new)
+        .filter_map(|case| Some((judge.judge(&case.scenario).violation?, case)))
+        .find(|(violation, _)| violation.law == "no hook hangs second")
+        .map(|(violation, case)| (case, violation))
+        .unwrap();
+    let seed = case.seed;
+    let text = Failure::new(&judge, case, violation)
+        .shrunk(&judge)
+        .to_string();
+    let replay =
+        format!("replay: cargo run --release -p lamplighter-sim --bin campaign -- --seed {seed}\n");
+    assert!(text.contains(&replay), "{text}");
+    for part in [
+        "\nScenario {\n",
+        "    hooks: vec![",
+        "hook          h",
+        "no step leads to a smaller one",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn the_folder_has_the_summary_and_only_what_fails_now() {
+    let arguments = arguments("folder");
+    fs::create_dir_all(&arguments.out).unwrap();
+    fs::write(
+        arguments.out.join("seed-1234567.txt"),
+        "of another campaign",
+    )
+    .unwrap();
+    fs::write(arguments.out.join("notes.txt"), "of a person").unwrap();
+    let summary = crew::work(&planted(), &arguments);
+    folder::write(&arguments, &summary).unwrap();
+    let read = |name: &str| fs::read_to_string(arguments.out.join(name)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    assert_eq!(json["cases"], 200);
+    assert_eq!(
+        json["failures"].as_array().unwrap().len(),
+        summary.failures.len()
+    );
+    assert!(json["coverage"]["hits"]["event stop in disposing"]["times"].as_u64() > Some(100));
+    for failure in &summary.failures {
+        let text = read(&format!("seed-{}.txt", failure.case.seed));
+        assert_eq!(text, failure.to_string());
+    }
+    assert!(!arguments.out.join("seed-1234567.txt").exists());
+    assert_eq!(read("notes.txt"), "of a person");
+    fs::remove_dir_all(&arguments.out).unwrap();
+}
+
+/// A law that panics instead of judging.
+struct Panics;
+
+impl Invariant for Panics {
+    fn name(&self) -> &str {
+        "panics"
+    }
+
+    fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        if let WhatHappened::Hook(HookSaw::Begun) = entry.what {
+            std::panic::resume_unwind(Box::new("a hook was called"));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_panic_in_a_run_is_a_verdict_about_it() {
+    let judge = Judge::new(WorldName::Memory).with(|oracle, _| oracle.and(Panics));
+    let scenario = Scenario {
+        hooks: vec![Hook::default()],
+        acts: vec![crate::scenario::Act::default()],
+        ..Scenario::default()
+    };
+    let verdict = judge.judge(&scenario);
+    let violation = verdict.violation.unwrap();
+    assert_eq!(
+        (&*violation.law, &*violation.what),
+        ("no panic", "a hook was called")
+    );
+    assert!(verdict.trace.len() > 5);
+    assert_eq!(
+        judge
+            .judge(&Scenario {
+                hooks: Vec::new(),
+                ..scenario
+            })
+            .violation,
+        None
+    );
+}
+
+/// Sees entries, and counts them.
+struct Counts(usize);
+
+impl Observer for Counts {
+    fn sees(&mut self, _: &Entry) -> ControlFlow<()> {
+        self.0 += 1;
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_small_case_is_small_and_has_no_fault() {
+    for seed in 0..50 {
+        let case = Case::small(seed);
+        let mut seen = Counts(0);
+        let run = Memory::default().run(&case.scenario, &mut seen).unwrap();
+        assert!((15..=50).contains(&seen.0), "{}", run.text());
+        assert_eq!(run.report.unwrap().exit_code(), 0);
+        assert_eq!(
+            Judge::new(WorldName::Memory)
+                .judge_twice(&case.scenario)
+                .violation,
+            None
+        );
+    }
+}
+
+#[test]
+fn the_words_of_a_sentence_are_joined() {
+    assert_eq!(alternatives(&["a"]), "a");
+    assert_eq!(alternatives(&["a", "b", "c"]), "a, b or c");
+}

@@ -1,0 +1,212 @@
+//! What shrinking leaves over, of cases whose failure is known.
+
+use lamplighter::Signal;
+
+use super::*;
+use crate::scenario::{Act, ActDoes, Client, ClientDoes, Hook, HookDoes, Request};
+use crate::strategy::Case;
+
+/// Everything that a case holds, as far as it counts against it.
+fn size(case: &Scenario) -> usize {
+    case.hooks.len() + case.clients.len() + case.acts.len() + case.workers.len()
+}
+
+fn hooks_that(case: &Scenario, does: HookDoes) -> usize {
+    case.hooks.iter().filter(|hook| hook.does == does).count()
+}
+
+#[test]
+fn what_a_failure_does_not_need_is_gone_and_what_it_needs_is_left() {
+    let fails = |case: &Scenario| {
+        hooks_that(case, HookDoes::Panic) >= 1
+            && hooks_that(case, HookDoes::Hang) >= 2
+            && case.acts.iter().filter(|act| act.gap_ms >= 3).count() >= 2
+    };
+    let mut found = 0;
+    for case in (0..20_000)
+        .map(Case::new)
+        .filter(|case| fails(&case.scenario))
+    {
+        let shrunk = shrink(&case.scenario, u32::MAX, fails);
+        assert!(shrunk.minimal);
+        assert_eq!(size(&shrunk.smallest), 5, "{:#?}", shrunk.smallest);
+        let gaps: Vec<u32> = shrunk.smallest.acts.iter().map(|act| act.gap_ms).collect();
+        assert_eq!(gaps, [3, 3]);
+        let expected = Scenario {
+            hooks: shrunk.smallest.hooks.clone(),
+            acts: shrunk.smallest.acts.clone(),
+            ..Scenario::default()
+        };
+        assert_eq!(shrunk.smallest, expected);
+        found += 1;
+    }
+    assert!(found >= 5, "{found} of the cases fail");
+}
+
+#[test]
+fn every_step_changes_a_case_or_is_none_and_no_step_leads_up() {
+    let simplest = Scenario::default();
+    for case in (0..12).map(Case::new) {
+        let case = case.scenario;
+        for step in 0..case.steps(&simplest) {
+            let mut simpler = case.clone();
+            simpler.step(&simplest, step);
+            assert!(size(&simpler) <= size(&case));
+            // A case that leads back would be shrunk for ever.
+            for back in 0..simpler.steps(&simplest) {
+                let mut again = simpler.clone();
+                again.step(&simplest, back);
+                assert!(again != case || simpler == case, "{case:?} and {simpler:?}");
+            }
+        }
+        let mut untouched = case.clone();
+        untouched.step(&simplest, case.steps(&simplest));
+        assert_eq!(untouched, case);
+    }
+}
+
+#[test]
+fn a_case_that_fails_whatever_it_holds_becomes_the_simplest_one() {
+    for case in (0..200).map(Case::new) {
+        let shrunk = shrink(&case.scenario, u32::MAX, |_| true);
+        assert_eq!(shrunk.smallest, Scenario::default());
+    }
+}
+
+#[test]
+fn an_act_follows_its_client_when_another_is_taken_out() {
+    let client = |gap_ms| Client {
+        gap_ms,
+        ..Client::default()
+    };
+    let case = Scenario {
+        clients: vec![client(1), client(2), client(4)],
+        acts: vec![
+            Act {
+                gap_ms: 8,
+                does: ActDoes::Crash { client: 0 },
+            },
+            Act {
+                gap_ms: 16,
+                does: ActDoes::Hold { client: 2 },
+            },
+        ],
+        ..Scenario::default()
+    };
+    let fails = |case: &Scenario| {
+        let held = case.acts.iter().filter_map(|act| act.does.client());
+        held.clone().count() == 1
+            && held
+                .map(|held| case.clients[..=usize::from(held)].iter())
+                .all(|until| until.map(|client| client.gap_ms).sum::<u32>() == 7)
+    };
+    let mut start = case.clone();
+    start.acts.remove(0);
+    let smallest = shrink(&start, u32::MAX, fails).smallest;
+    let nobody_asks = ClientDoes::Http1 {
+        requests: Vec::new(),
+    };
+    assert_eq!(
+        smallest.clients,
+        [Client {
+            does: nobody_asks,
+            ..client(7)
+        }]
+    );
+    assert_eq!(
+        smallest.acts,
+        [Act {
+            gap_ms: 0,
+            does: ActDoes::Hold { client: 0 }
+        }]
+    );
+
+    let mut without = case;
+    let simplest = Scenario::default();
+    // All three, the first two, the last; then the first alone.
+    without.step(&simplest, 3);
+    assert_eq!(without.clients, [client(3), client(4)]);
+    assert_eq!(
+        without.acts,
+        [Act {
+            gap_ms: 24,
+            does: ActDoes::Hold { client: 1 }
+        }]
+    );
+}
+
+#[test]
+fn an_order_follows_its_hooks_when_others_are_taken_out() {
+    let hook = |after| Hook {
+        after,
+        ..Hook::default()
+    };
+    let mut case = Scenario {
+        hooks: vec![hook(0), hook(0b1), hook(0b10), hook(0b101), hook(0b1111)],
+        ..Scenario::default()
+    };
+    case.remove_hooks(1..3);
+    assert_eq!(case.hooks, [hook(0), hook(0b1), hook(0b11)]);
+    let mut all = Scenario {
+        hooks: vec![hook(u16::MAX); 20],
+        ..Scenario::default()
+    };
+    all.remove_hooks(0..16);
+    assert_eq!(all.hooks, [hook(0); 4]);
+}
+
+#[test]
+fn the_requests_of_a_case_outlive_the_protocol_that_it_does_not_need() {
+    let request = Request {
+        receive_bytes: 7,
+        ..Request::default()
+    };
+    let case = Scenario {
+        clients: vec![Client {
+            does: ClientDoes::Grpc {
+                calls: vec![Request::default(), request],
+            },
+            ..Client::default()
+        }],
+        acts: vec![Act {
+            gap_ms: 0,
+            does: ActDoes::Signal(Signal::Sigint),
+        }],
+        ..Scenario::default()
+    };
+    let fails = |case: &Scenario| {
+        case.clients.iter().any(|client| {
+            (0..2).any(|number| {
+                client
+                    .does
+                    .request(number)
+                    .is_some_and(|it| it.receive_bytes >= 5)
+            })
+        })
+    };
+    let smallest = shrink(&case, u32::MAX, fails).smallest;
+    let requests = vec![Request {
+        receive_bytes: 5,
+        ..Request::default()
+    }];
+    let expected = Scenario {
+        clients: vec![Client {
+            does: ClientDoes::Http1 { requests },
+            ..Client::default()
+        }],
+        ..Scenario::default()
+    };
+    assert_eq!(smallest, expected);
+}
+
+#[test]
+fn shrinking_ends_when_its_runs_are_used_up() {
+    let case = Case::new(1).scenario;
+    let mut runs = 0;
+    let shrunk = shrink(&case, 3, |_| {
+        runs += 1;
+        false
+    });
+    assert_eq!((shrunk.runs, runs, shrunk.minimal), (3, 3, false));
+    assert_eq!(shrunk.smallest, case);
+}
