@@ -17,6 +17,8 @@ mod grpc;
 mod http;
 #[path = "health/phases.rs"]
 mod phases;
+#[path = "health/windows.rs"]
+mod windows;
 
 use std::time::Duration;
 

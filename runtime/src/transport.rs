@@ -55,6 +55,7 @@ mod seen;
 mod service;
 mod shutdown_signal;
 mod sniff;
+mod spawning;
 mod stalled;
 mod tunnel;
 mod turn;

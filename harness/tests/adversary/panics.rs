@@ -2,15 +2,20 @@
 //! connection, and nobody calls that a cut.
 
 use std::convert::Infallible;
+use std::future::{Ready, ready};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::http::{Request, Response};
 use axum::routing::get;
 use http_body::{Frame, SizeHint};
-use lamplighter::ConnectionEnd;
-use lamplighter_harness::{Seen, TestServer};
+use lamplighter::{ConnectionEnd, Incoming};
+use lamplighter_harness::{Manners, Seen, TestServer};
+use tower_service::Service;
 
 use super::{Bomb, panics_quietly};
 
@@ -59,6 +64,55 @@ fn app() -> Router {
             "/drop",
             get(|| async { Body::new(Bad::Drop { _bomb: Bomb }) }),
         )
+}
+
+/// A service that panics when it is cloned, from when it is told to.
+struct Fragile(Arc<AtomicBool>);
+
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        if self.0.load(Ordering::SeqCst) {
+            panics_quietly("cloned");
+        }
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl Service<Request<Incoming>> for Fragile {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+        ready(Ok(Response::new(String::from("hello"))))
+    }
+}
+
+#[tokio::test]
+async fn an_application_that_cannot_be_cloned_fails_its_requests_and_no_connection() {
+    let panics = Arc::new(AtomicBool::new(false));
+    let server = TestServer::spawn(Fragile(Arc::clone(&panics))).await;
+    let mut old = server.probe().await;
+    let mut http2 = server.probe().await;
+    http2.http2(Manners::Polite).await.unwrap();
+    for (fails, status) in [(false, 200), (true, 500), (false, 200)] {
+        panics.store(fails, Ordering::SeqCst);
+        assert_eq!(server.get("/").await.status(), status, "a new connection");
+        old.request("/").await.unwrap();
+        let answer = old.answer().await;
+        assert_eq!(answer.status(), status, "an old connection");
+        assert!(!answer.text().contains("clone"), "{answer:?}");
+        let stream = http2.open_stream("/").await.unwrap();
+        assert_eq!(http2.streamed(stream).await.status, Some(status), "HTTP/2");
+    }
+    let report = server.stop().await;
+    let tally = report.connections().tally;
+    assert_eq!((tally.begun, tally.answered), (9, 9), "{report}");
+    assert!(report.is_clean(), "{report}");
 }
 
 #[tokio::test]

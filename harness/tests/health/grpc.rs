@@ -58,7 +58,13 @@ async fn list(channel: Channel) -> Result<Vec<(String, Wire)>, tonic::Status> {
 }
 
 /// A call over HTTP/2 by hand: its head, and a message if there is one; not its end.
-async fn call(probe: &mut Probe, stream: u32, path: &str, message: Option<&[u8]>, last: bool) {
+pub(super) async fn call(
+    probe: &mut Probe,
+    stream: u32,
+    path: &str,
+    message: Option<&[u8]>,
+    last: bool,
+) {
     let mut block = Vec::new();
     for (name, value) in [
         (":method", "POST"),

@@ -49,6 +49,8 @@ pub(super) struct Account {
     /// What the last request of all was, for the report of answers stuck on their way.
     last_verb: AtomicU8,
     last_begun_at: AtomicU64,
+    /// How many of those in flight are infrastructure's, on HTTP/2.
+    infrastructure: AtomicU64,
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
     pub(super) stalled: Stalled,
@@ -87,6 +89,7 @@ impl Account {
             aborted: AtomicU64::new(0),
             last_verb: AtomicU8::new(Verb::Other as u8),
             last_begun_at: AtomicU64::new(opened_at.as_nanos()),
+            infrastructure: AtomicU64::new(0),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
             stalled: Stalled::default(),
@@ -151,6 +154,19 @@ impl Account {
         self.stalled.wake();
     }
 
+    /// Takes note of one of the two things that end infrastructure's streams, and lets them see it.
+    pub(super) fn comes_to_its_end(&self, flag: u16) {
+        self.raise(flag);
+        if self.has_agreed_to_end() && self.infrastructure.load(Ordering::Acquire) > 0 {
+            self.stalled.wake();
+        }
+    }
+
+    /// Whether the server drains, and the peer has said that it knows.
+    pub(super) fn has_agreed_to_end(&self) -> bool {
+        self.has(flag::DRAINING) && self.has(flag::AGREED)
+    }
+
     // ---- the socket, while neither hyper nor a handler has it ----
 
     pub(super) fn socket(&self) -> MutexGuard<'_, Place> {
@@ -209,6 +225,16 @@ impl Account {
         self.last_verb.store(verb as u8, Ordering::Relaxed);
     }
 
+    /// One more of infrastructure's is in flight.
+    pub(super) fn infrastructure_begins(&self) {
+        self.infrastructure.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One of infrastructure's is over.
+    pub(super) fn infrastructure_ends(&self) {
+        self.infrastructure.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// Its answer is made; it counts once it is flushed.
     pub(super) fn sent(&self, by: By) {
         let sent = match by {
@@ -237,6 +263,12 @@ impl Account {
 
     pub(super) fn in_flight(&self) -> u64 {
         self.tally().in_flight()
+    }
+
+    /// The same without infrastructure's, which no drain waits for.
+    pub(super) fn work_in_flight(&self) -> u64 {
+        let infrastructure = self.infrastructure.load(Ordering::Acquire);
+        self.in_flight().saturating_sub(infrastructure)
     }
 
     pub(super) fn tally(&self) -> Tally {

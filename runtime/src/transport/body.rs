@@ -19,7 +19,8 @@ use super::flag;
 use super::in_flight::{By, Exchange};
 use super::infrastructure::InfrastructureBody;
 use super::service::BoxError;
-use super::tunnel;
+use super::spawning;
+use super::stalled::Stall;
 
 /// A request's hold on its connection's account, for as long as it is in flight.
 pub(super) enum Hold {
@@ -84,7 +85,7 @@ impl Drop for Held {
         if let Some(hold) = self.0.take() {
             if hold.exchange().is_tunnel() {
                 // hyper is done with its head, and would have spawned it by now.
-                drop(tunnel::opening());
+                drop(spawning::take());
             }
             hold.release();
         }
@@ -112,7 +113,7 @@ pin_project! {
     #[project = ContentProj]
     enum Content<B> {
         Application { #[pin] body: B },
-        Infrastructure { body: InfrastructureBody },
+        Infrastructure { body: InfrastructureBody, stall: Option<Stall> },
         Own { text: Option<Bytes> },
     }
 }
@@ -133,9 +134,14 @@ where
     }
 
     /// What an endpoint of our own answers, perhaps for long.
-    pub(super) fn infrastructure(body: InfrastructureBody, hold: Hold, no_content: bool) -> Self {
+    pub(super) fn infrastructure(
+        body: InfrastructureBody,
+        stall: Option<Stall>,
+        hold: Hold,
+        no_content: bool,
+    ) -> Self {
         let body = Self {
-            content: Content::Infrastructure { body },
+            content: Content::Infrastructure { body, stall },
             hold: Held::new(hold),
             no_content,
         };
@@ -207,7 +213,13 @@ where
                 }));
             }
             ContentProj::Application { body } => polled(body, cx, Data::Application),
-            ContentProj::Infrastructure { body } => polled(Pin::new(body), cx, Data::Own),
+            ContentProj::Infrastructure { body, stall } => {
+                let polled = polled(Pin::new(body), cx, Data::Own);
+                if let (Some(stall), Some((frame, _))) = (stall, &polled) {
+                    stall.polled(frame.is_ready());
+                }
+                polled
+            }
         };
         let Some((frame, ended)) = polled else {
             return Poll::Ready(Some(Err(BodyPanicked.into())));
@@ -247,7 +259,7 @@ where
         }
         match &self.content {
             Content::Application { body } => body.is_end_stream(),
-            Content::Infrastructure { body } => body.is_end_stream(),
+            Content::Infrastructure { body, .. } => body.is_end_stream(),
             Content::Own { text } => text.is_none(),
         }
     }
@@ -255,7 +267,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Application { body } => body.size_hint(),
-            Content::Infrastructure { body } => body.size_hint(),
+            Content::Infrastructure { body, .. } => body.size_hint(),
             Content::Own { text } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }

@@ -22,6 +22,7 @@ use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::scope::{self, ServerScope};
 use super::service::{BoxError, Incoming, Site};
+use super::spawning::{self, Purpose};
 use super::{stalled, tunnel};
 use crate::os::log::Home;
 use crate::os::tasks::Tasks;
@@ -201,11 +202,15 @@ where
             account,
         } = &*self.0;
         let home = home.clone();
-        if let Some(exchange) = tunnel::opening() {
-            runtime.spawn(home.hold(tunnel::carry(exchange, stream)));
-        } else {
-            let stream = stalled::until_forced(Arc::clone(account), stream);
-            runtime.spawn(home.hold(scope::scope(scope.clone(), stream)));
-        }
+        let stall = match spawning::take() {
+            None => None,
+            Some(Purpose::Infrastructure(stall)) => Some(stall),
+            Some(Purpose::Tunnel(exchange)) => {
+                runtime.spawn(home.hold(tunnel::carry(exchange, stream)));
+                return;
+            }
+        };
+        let stream = stalled::until_over(Arc::clone(account), stall, stream);
+        runtime.spawn(home.hold(scope::scope(scope.clone(), stream)));
     }
 }

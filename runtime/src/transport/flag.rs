@@ -26,3 +26,5 @@ pub(super) const SPENT: u16 = 1 << 9;
 pub(super) const REFUSING: u16 = 1 << 10;
 /// HTTP/2: the application has taken over a stream.
 pub(super) const TUNNELS: u16 = 1 << 11;
+/// HTTP/2: the peer has answered the PING behind GOAWAY.
+pub(super) const AGREED: u16 = 1 << 12;

@@ -139,6 +139,11 @@ impl Frames {
         self.settle()
     }
 
+    /// Whether the peer has answered the PING behind GOAWAY.
+    pub(super) const fn has_agreed(&self) -> bool {
+        matches!(self.incoming, Incoming::Behind { .. } | Incoming::Lost)
+    }
+
     fn settle(&mut self) -> u64 {
         match (&mut self.incoming, self.last) {
             (Incoming::Behind { unsure, .. }, Some(last)) => {

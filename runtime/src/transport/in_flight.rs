@@ -21,6 +21,7 @@ pub(super) struct Exchange {
     begun_at: AtomicU64,
     end: AtomicU8,
     lost: AtomicBool,
+    infrastructure: bool,
 }
 
 const UNKNOWN: u64 = u64::MAX;
@@ -50,6 +51,14 @@ impl Exchange {
             begun_at: AtomicU64::new(UNKNOWN),
             end: AtomicU8::new(UNFINISHED),
             lost: AtomicBool::new(false),
+            infrastructure: false,
+        }
+    }
+
+    /// It is no work of the application's: a drain does not wait for its end.
+    pub(super) fn serves_infrastructure(&mut self) {
+        if !std::mem::replace(&mut self.infrastructure, true) {
+            self.account().infrastructure_begins();
         }
     }
 
@@ -121,6 +130,9 @@ impl Exchange {
         let account = self.account();
         let begun_at = self.begun_at();
         account.over(self.number, self.verb, begun_at);
+        if self.infrastructure {
+            account.infrastructure_ends();
+        }
         match self.end.load(Ordering::Acquire) {
             UPGRADED => {}
             FINISHED if !self.lost.load(Ordering::Acquire) => account.sent(by),

@@ -216,6 +216,9 @@ impl AsyncRead for ConnectionIo {
                     this.seen.read(bytes, this.account.in_flight() == 0);
                 } else if let Some(frames) = &mut this.frames {
                     this.account.refused(frames.came(bytes));
+                    if frames.has_agreed() && !this.account.has(flag::AGREED) {
+                        this.account.comes_to_its_end(flag::AGREED);
+                    }
                 }
             }
             Poll::Ready(Err(_)) => {}

@@ -82,6 +82,11 @@ impl Asked {
         self.drain.is_some()
     }
 
+    /// Whether what is left is cut.
+    pub(super) const fn forces(&self) -> bool {
+        self.force
+    }
+
     /// Every order, in the order of a stop.
     pub(super) fn orders(self) -> impl Iterator<Item = Order> {
         let lame_duck = self.lame_duck.map(|until| Order::LameDuck { until });

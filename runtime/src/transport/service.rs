@@ -28,6 +28,7 @@ use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
 use super::seen::Seen;
+use super::stalled::{self, Stall};
 use super::tunnel;
 use crate::os::log;
 
@@ -96,7 +97,7 @@ pub(crate) mod sealed {
         B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         fn erase(self) -> Erased {
-            Erased(Arc::new(Typed(self)))
+            Erased(Arc::new(Typed(Arc::new(self))))
         }
     }
 }
@@ -122,7 +123,8 @@ pub(crate) struct Parts<'a> {
     pub(super) infrastructure: Option<&'a Arc<Infrastructure>>,
 }
 
-pub(super) struct Typed<S>(S);
+/// Shared with every connection, so that the application is cloned for requests alone.
+pub(super) struct Typed<S>(Arc<S>);
 
 impl<S, B> ServeConnection for Typed<S>
 where
@@ -147,17 +149,17 @@ where
 
 /// The application as one connection serves it.
 pub(super) struct Site<S> {
-    service: S,
+    service: Arc<S>,
     account: Arc<Account>,
     seen: Arc<Seen>,
     infrastructure: Option<Arc<Infrastructure>>,
     http1: bool,
 }
 
-impl<S: Clone> Site<S> {
-    fn new(service: &S, parts: &Parts<'_>, http1: bool) -> Self {
+impl<S> Site<S> {
+    fn new(service: &Arc<S>, parts: &Parts<'_>, http1: bool) -> Self {
         Self {
-            service: service.clone(),
+            service: Arc::clone(service),
             account: Arc::clone(parts.account),
             seen: Arc::clone(parts.seen),
             infrastructure: parts.infrastructure.cloned(),
@@ -183,22 +185,25 @@ where
             self.account.refused(1);
             return Answering::beyond();
         }
-        let exchange = Exchange::begin(&self.account, request.method());
+        let mut exchange = Exchange::begin(&self.account, request.method());
         // Whoever speaks gRPC does so by POST; nobody else is asked for more.
         let tongue = if exchange.is_post() {
             Tongue::of(request.headers())
         } else {
             Tongue::Http
         };
-        let hold = if self.http1 {
+        if self.http1 {
             self.seen
                 .request_begins(!Body::is_end_stream(request.body()));
+        }
+        let step = self.step(&mut exchange, request);
+        let hold = if self.http1 {
             Hold::Sole(exchange)
         } else {
             Hold::Shared(Arc::new(exchange))
         };
         Answering {
-            step: self.step(request),
+            step,
             tongue,
             hold: Held::new(hold),
         }
@@ -209,19 +214,32 @@ impl<S: Clone> Site<S> {
     /// Who answers this request: infrastructure, in every phase; else the application, or we in its
     /// stead.
     #[inline]
-    fn step<F>(&self, request: Request<Incoming>) -> Step<S, F> {
+    fn step<F>(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Step<S, F> {
         if let Some(infrastructure) = &self.infrastructure
             && let Some(endpoint) = infrastructure.endpoint(&request)
         {
             let future = infrastructure.answer(endpoint, request);
-            return Step::Infrastructure { future };
+            let stall = (!self.http1).then(|| {
+                exchange.serves_infrastructure();
+                stalled::expect_infrastructure()
+            });
+            return Step::Infrastructure { future, stall };
         }
-        match self.refusal(&request) {
-            Some(reason) => Step::Refused { reason },
-            None => Step::Beginning {
-                service: self.service.clone(),
+        if let Some(reason) = self.refusal(&request) {
+            return Step::Refused { reason };
+        }
+        // The application's own code, outside of the future that it makes.
+        match catch_unwind(AssertUnwindSafe(|| S::clone(&self.service))) {
+            Ok(service) => Step::Beginning {
+                service,
                 request: Some(request),
             },
+            Err(_) => {
+                log::error!(target: "lamplighter::transport", error = %ClonePanicked, "request failed");
+                Step::Refused {
+                    reason: Reason::Failed,
+                }
+            }
         }
     }
 }
@@ -262,7 +280,7 @@ pin_project! {
     enum Step<S, F> {
         Beginning { service: S, request: Option<Request<Incoming>> },
         Calling { #[pin] future: F },
-        Infrastructure { future: infrastructure::Answer },
+        Infrastructure { future: infrastructure::Answer, stall: Option<Stall> },
         Refused { reason: Reason },
         /// Beyond the end of an HTTP/2 connection: not begun, and not counted so.
         Beyond,
@@ -328,10 +346,11 @@ where
             return Poll::Ready(Err(cancelled()));
         };
         let mut answer = match answered {
-            Ok(Answer::Infrastructure(answer)) => {
+            Ok(Answer::Infrastructure(answer, stall)) => {
                 let (head, body) = answer.into_parts();
                 let no_content = prepare(&hold, head.status);
-                Response::from_parts(head, AnswerBody::infrastructure(body, hold, no_content))
+                let body = AnswerBody::infrastructure(body, stall, hold, no_content);
+                Response::from_parts(head, body)
             }
             Ok(Answer::Application(answer)) => {
                 let (head, body) = answer.into_parts();
@@ -356,12 +375,16 @@ where
 /// An answer, and whose it is.
 enum Answer<B> {
     Application(Response<B>),
-    Infrastructure(Response<InfrastructureBody>),
+    Infrastructure(Response<InfrastructureBody>, Option<Stall>),
 }
 
 #[derive(Debug, thiserror::Error)]
 #[error("the handler panicked")]
 struct HandlerPanicked;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the application panicked as it was cloned for a request")]
+struct ClonePanicked;
 
 /// On HTTP/2 a request that is cut says so by itself; on HTTP/1 its connection is cut.
 fn is_cut(held: &Held) -> bool {
@@ -389,9 +412,9 @@ where
             StepProj::Calling { future } => {
                 return future.poll(cx).map_ok(Answer::Application);
             }
-            StepProj::Infrastructure { future } => {
+            StepProj::Infrastructure { future, stall } => {
                 let answer = ready!(future.as_mut().poll(cx));
-                return Poll::Ready(Ok(Answer::Infrastructure(answer)));
+                return Poll::Ready(Ok(Answer::Infrastructure(answer, stall.take())));
             }
             StepProj::Refused { .. } | StepProj::Beyond => return Poll::Pending,
         };

@@ -1,15 +1,21 @@
 //! HTTP/2 streams that cannot go on: what wakes them when they are cut, and what ends them then
 //! (floor 2).
 //!
-//! hyper does not poll the body of an answer while the peer grants no window, so that the body never
-//! hears that it is cut. The task of a stream that is still pending when its connection is forced
-//! ends here instead, and h2 resets what nobody holds any more.
+//! hyper does not poll the body of an answer while a part of it waits for a window that the peer has not
+//! granted, so that the body never hears that it is cut. The task of a stream that is still pending when
+//! its connection is forced ends here instead, and h2 resets what nobody holds any more.
+//!
+//! Nor does the body of a health or reflection stream hear that the server drains. That one ends here as
+//! soon as its peer has answered the PING behind GOAWAY, for which the connection has to wait anyway:
+//! until then a window that was on its way has come.
 //!
 //! **Invariant:** a stream that is answered within one poll takes no lock.
 //! **Invariant:** no stream is pending after its connection was forced.
+//! **Invariant:** no stream of infrastructure waits for a window after its peer has agreed to the end.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -18,6 +24,7 @@ use slab::Slab;
 
 use super::account::{Account, lock};
 use super::flag;
+use super::spawning::{self, Purpose};
 
 /// The streams of one connection that are pending.
 #[derive(Debug, Default)]
@@ -32,7 +39,7 @@ impl Stalled {
         drop(lock(&self.0).try_remove(place));
     }
 
-    /// Lets every one of them see that its connection was forced.
+    /// Lets every one of them see whether it is over.
     pub(super) fn wake(&self) {
         for (_, waker) in &*lock(&self.0) {
             waker.wake_by_ref();
@@ -40,27 +47,55 @@ impl Stalled {
     }
 }
 
-/// Runs a stream until it ends, or is pending though its connection is forced.
-pub(super) fn until_forced<F: Future<Output = ()>>(
+/// Whether a part of an infrastructure stream's answer waits for its peer to grant a window. Its task
+/// alone knows.
+#[derive(Clone, Debug)]
+pub(super) struct Stall(Arc<AtomicBool>);
+
+impl Stall {
+    /// The body of the answer was asked for more, and gave some or did not.
+    pub(super) fn polled(&self, gave: bool) {
+        self.0.store(gave, Ordering::Relaxed);
+    }
+
+    /// To be asked when the stream cannot go on: what the body gave last is not taken.
+    fn waits(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The stream that hyper spawns next is one of infrastructure.
+pub(super) fn expect_infrastructure() -> Stall {
+    let stall = Stall(Arc::default());
+    spawning::announce(Purpose::Infrastructure(stall.clone()));
+    stall
+}
+
+/// Runs a stream until it ends, or is pending though it is over: its connection is forced, or it is one
+/// of infrastructure, the server drains, and its peer takes nothing.
+pub(super) fn until_over<F: Future<Output = ()>>(
     account: Arc<Account>,
+    stall: Option<Stall>,
     stream: F,
-) -> UntilForced<F> {
-    UntilForced {
+) -> UntilOver<F> {
+    UntilOver {
         stream,
         place: None,
         account,
+        stall,
     }
 }
 
 pin_project! {
-    pub(super) struct UntilForced<F> {
+    pub(super) struct UntilOver<F> {
         #[pin]
         stream: F,
         place: Option<usize>,
         account: Arc<Account>,
+        stall: Option<Stall>,
     }
 
-    impl<F> PinnedDrop for UntilForced<F> {
+    impl<F> PinnedDrop for UntilOver<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(place) = this.place.take() {
@@ -70,7 +105,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = ()>> Future for UntilForced<F> {
+impl<F: Future<Output = ()>> Future for UntilOver<F> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -82,6 +117,9 @@ impl<F: Future<Output = ()>> Future for UntilForced<F> {
                 .get_or_insert_with(|| this.account.stalled.enter(cx.waker()));
             // Who begins to wait while everything is cut hears it here.
             if this.account.has(flag::FORCED) {
+                return Poll::Ready(());
+            }
+            if this.stall.as_ref().is_some_and(Stall::waits) && this.account.has_agreed_to_end() {
                 return Poll::Ready(());
             }
         }

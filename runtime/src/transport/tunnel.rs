@@ -1,14 +1,11 @@
 //! HTTP/2 streams that the application took over by a CONNECT: in flight until they end (floor 2).
 //!
 //! hyper has the bytes of a tunnel carried by a task that it spawns in the very poll that hands the
-//! head over. What the tunnel holds waits in a thread-local for that, from the head to the spawn.
-//! Its stream cannot be reset from here, since the application holds the other half of it: whoever
+//! head over. What the tunnel holds waits for that ([`spawning`]), from the head to the spawn. Its stream cannot be reset from here, since the application holds the other half of it: whoever
 //! writes the connection's bytes resets it when everything else has ended (`frames`).
 //!
 //! **Invariant:** a tunnel is in flight from its request to its end, and hears a force at once.
-//! **Invariant:** nothing waits in the thread-local when the poll of a stream is over.
 
-use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,22 +14,13 @@ use std::task::Poll;
 use super::body::{Held, Hold};
 use super::flag;
 use super::in_flight::Exchange;
-
-thread_local! {
-    static OPENING: Cell<Option<Arc<Exchange>>> = const { Cell::new(None) };
-}
+use super::spawning::{self, Purpose};
 
 /// The stream of this request is a tunnel from now on, if its task is spawned.
 pub(super) fn opens(exchange: &Arc<Exchange>) {
     exchange.tunnel();
     exchange.account().raise(flag::TUNNELS);
-    drop(OPENING.replace(Some(Arc::clone(exchange))));
-}
-
-/// What a task spawned now holds, if it is a tunnel's.
-#[inline]
-pub(super) fn opening() -> Option<Arc<Exchange>> {
-    OPENING.take()
+    spawning::announce(Purpose::Tunnel(Arc::clone(exchange)));
 }
 
 /// Carries a tunnel to its end, or until it is cut.

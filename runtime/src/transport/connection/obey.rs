@@ -50,7 +50,8 @@ impl Connected {
         // The machine knows what is done only as far as it made a difference until now.
         self.observe();
         if matches!(order, Order::Drain { .. }) {
-            self.account.raise(late(self.inner.while_draining));
+            self.account
+                .comes_to_its_end(late(self.inner.while_draining));
         }
         self.machine
             .handle(self.inner.sink.now(), Input::Ordered(order));

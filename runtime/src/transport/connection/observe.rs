@@ -31,7 +31,7 @@ impl Connected {
         // answer's are not: or a peer that asks for them and takes none would hold the drain.
         let activity = Activity {
             begun: self.account.begun(),
-            in_flight: self.account.in_flight(),
+            in_flight: self.work_in_flight(),
             head,
             blocked: blocked && !http1,
         };
@@ -49,6 +49,16 @@ impl Connected {
         }
         self.told = activity;
         self.machine.handle(now, Input::Activity(activity));
+    }
+
+    /// What keeps the connection in a stop. Infrastructure ends by itself, and where its peer does not
+    /// take that it is waited for no longer than the peer's word; by force it is cut as all the rest.
+    fn work_in_flight(&self) -> u64 {
+        if self.obeyed.drains() && !self.obeyed.forces() {
+            self.account.work_in_flight()
+        } else {
+            self.account.in_flight()
+        }
     }
 
     /// Whether what came since the last answer was, in part, the body of the request before.
