@@ -21,6 +21,8 @@ mod scene;
 mod signalled;
 #[path = "process/stuck.rs"]
 mod stuck;
+#[path = "process/told.rs"]
+mod told;
 #[path = "process/websocket.rs"]
 mod websocket;
 

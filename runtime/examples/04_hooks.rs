@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use axum::{Router, routing::get};
-use lamplighter::{Hook, HookContext, HookError, Plan, Report, Server};
+use lamplighter::{Hook, HookContext, HookError, Report, Server};
 
 fn server() -> Result<Server, HookError> {
     let app = Router::new().route("/", get(|| async { "Hello, World!\n" }));
-    let plan = Plan::within(Duration::from_secs(30)).hooks_timeout(Duration::from_secs(5));
-    let server = Server::from_env(app).plan(plan);
+    let server = Server::from_env(app);
 
     // Two that know nothing of each other run side by side, once no request is left.
     server.hook(Hook::named("database", || async {
@@ -22,8 +21,9 @@ fn server() -> Result<Server, HookError> {
         Ok::<(), String>(())
     };
     server.hook(Hook::named("telemetry", telemetry).after(["database", "queue"]))?;
-    // What blocks gets a thread of its own.
+    // What blocks gets a thread of its own, and 1 s where the others share what is left.
     let blocking = Hook::blocking("lock file", |_| println!("lock file removed"));
+    let blocking = blocking.timeout(Duration::from_secs(1));
     server.hook(blocking.after(["telemetry"]))?;
 
     server.on_ready(|ready| println!("ready on http://{}", ready.addr()));

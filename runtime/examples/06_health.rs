@@ -24,9 +24,13 @@ async fn ping_database() -> Result<(), Error> {
 
 /// What is known by itself needs no question: it is set when it changes.
 async fn watch_queue(health: Health, signal: ShutdownSignal) {
-    while let Some(()) = signal.until_draining(sleep(Duration::from_secs(1))).await {
+    loop {
         // Or not, as the queue's client knows.
         health.set("queue", ServingStatus::Serving);
+        let pause = sleep(Duration::from_secs(1));
+        if signal.until_draining(pause).await.is_none() {
+            return;
+        }
     }
 }
 

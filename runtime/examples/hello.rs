@@ -1,4 +1,5 @@
-//! The smallest server: two routes, `PORT` and `LAME_DUCK_MS` from the environment.
+//! The smallest server: two routes, and from the environment where it listens and how long a stop may
+//! take: `PORT`, `LISTEN`, `LAME_DUCK_MS`, `GRACE_PERIOD_MS`, `GRACEFUL_SHUTDOWN_TIMEOUT_MS`.
 #![expect(clippy::print_stdout, reason = "it says where it is ready")]
 #![expect(
     clippy::disallowed_methods,

@@ -31,7 +31,7 @@ mod transport;
 
 pub use lamplighter_lifecycle::{
     Budget, Cause, ConnectionEnd, ConnectionId, ConnectionsReport, CutWork,
-    Event as ServerEventKind, Failure, HookError, HookName, HookOutcome, HookReport,
+    Event as ServerEventKind, Explanation, Failure, HookError, HookName, HookOutcome, HookReport,
     LameDuckReadiness, OnDeadline, OnListenerError, Outcome, Phase, PhaseReport, Plan, PlanError,
     Protocol, ServerState, Signal, SignalTaken, StartFailure, Tally, WhileDraining, Work,
     WorkerOutcome, WorkerReport,

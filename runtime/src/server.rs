@@ -10,6 +10,7 @@ mod config;
 mod driver;
 mod error;
 mod events;
+mod explain;
 mod handle;
 mod hook;
 mod life;

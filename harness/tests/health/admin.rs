@@ -138,3 +138,22 @@ async fn an_address_that_is_none_is_refused_before_anything_is_bound() {
     let refused = app(&Gate::new()).protocol(health).check().unwrap_err();
     assert!(refused.to_string().contains("nowhere"), "{refused}");
 }
+
+#[tokio::test]
+async fn an_explained_server_sends_probes_to_its_admin_listener() {
+    let (server, admin) = with_admin(&Gate::new());
+    let explained = server.listen("localhost:8080").explain();
+    let ports = format!(
+        "- name: http\n            containerPort: 8080\n          \
+         - name: admin\n            containerPort: {}\n",
+        admin.port()
+    );
+    assert!(explained.contains(&ports), "{explained}");
+    assert_eq!(explained.matches("port: admin\n").count(), 2, "{explained}");
+    // A port that is taken at the start is known to nobody, and no kubelet could be told it.
+    let health = Healthcheck::new().http(HttpHealth::default());
+    let server = app(&Gate::new()).protocol(health.listen("127.0.0.1:0"));
+    let explained = server.explain();
+    assert!(explained.contains("containerPort: 5000\n"), "{explained}");
+    assert_eq!(explained.matches("port: http\n").count(), 2, "{explained}");
+}

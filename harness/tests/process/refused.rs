@@ -31,6 +31,8 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     let exit = refused(quickstart().env("PORT", addr.port())).await;
     assert_eq!(exit.code, Some(69), "{exit}");
     said(&exit, &[&addr.to_string(), "in use"]);
+    // Once in the log, and once by the program that ends with it.
+    assert_eq!(exit.stderr.matches("in use").count(), 2, "{exit}");
     // The hooks of a start that failed run, too.
     assert_in_order(
         &exit.stderr,
@@ -75,6 +77,35 @@ async fn a_plan_that_does_not_add_up_is_refused_with_its_sum() {
     let exit = refused(program).await;
     assert_eq!(exit.code, Some(78), "{exit}");
     said(&exit, &["= 14 s", "grace_period of 10 s"]);
+}
+
+#[tokio::test]
+async fn a_grace_period_that_is_too_short_is_refused_with_what_to_make_shorter() {
+    let exit = refused(quickstart().env("GRACE_PERIOD_MS", 5000)).await;
+    assert_eq!(exit.code, Some(78), "{exit}");
+    said(
+        &exit,
+        &[
+            "grace_period of 5 s",
+            "make hooks_timeout or margin shorter",
+        ],
+    );
+}
+
+#[tokio::test]
+async fn what_a_start_waits_for_is_logged_and_not_over_and_over() {
+    let exit = quickstart().env("START_DELAY_MS", 1500).start();
+    exit.ready().await;
+    exit.signal(lamplighter::Signal::Sigterm);
+    let exit = exit.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    said(
+        &exit,
+        &["INFO", "not ready yet: check warm-up is red", "to go"],
+    );
+    // At 0.1 s and at 1.1 s; a machine that is busy may be late for one of them.
+    let lines = exit.stderr.matches("not ready yet").count();
+    assert!((1..=3).contains(&lines), "{exit}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::phase::Phase;
 ///
 /// A refused registration leaves the graph exactly as it was. An anonymous hook goes by its
 /// number, `hook#3` for the third one registered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HookError {
     /// The explicit timeouts along a chain add up to more than all hooks together may take.
@@ -94,6 +94,25 @@ pub enum HookError {
         /// The hook that was refused.
         hook: HookName,
     },
+}
+
+impl fmt::Debug for HookError {
+    /// The variant with its message: what a program prints that expects hooks to be taken.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let variant = match self {
+            Self::ChainTooLong { .. } => "ChainTooLong",
+            Self::Cycle { .. } => "Cycle",
+            Self::EmptyAfter { .. } => "EmptyAfter",
+            Self::EmptyName { .. } => "EmptyName",
+            Self::NoTime { .. } => "NoTime",
+            Self::TimeoutTooLong { .. } => "TimeoutTooLong",
+            Self::TooLate { .. } => "TooLate",
+            Self::TooMany { .. } => "TooMany",
+            Self::Unknown { .. } => "Unknown",
+            Self::ZeroTimeout { .. } => "ZeroTimeout",
+        };
+        write!(f, "{variant}({self})")
+    }
 }
 
 /// Items one after the other, with a separator between them.

@@ -36,7 +36,8 @@ pub use ledger::CutWork;
 pub use machine::{CheckError, Machine};
 pub use phase::{Phase, ServerState, Step, TRANSITIONS};
 pub use plan::{
-    Budget, LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError, WhileDraining,
+    Budget, Explanation, LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError,
+    WhileDraining,
 };
 pub use report::{
     ConnectionsReport, HookOutcome, HookReport, Outcome, PhaseReport, Report, WorkerReport,

@@ -166,6 +166,11 @@ impl Machine {
         &self.budget
     }
 
+    /// The plan that it was given, which may not hold.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
     /// Why it stops; `None` while it does not.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {

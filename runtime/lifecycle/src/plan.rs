@@ -8,11 +8,11 @@ mod budget;
 mod error;
 mod explain;
 
-use core::fmt;
 use core::time::Duration;
 
 pub use budget::Budget;
 pub use error::PlanError;
+pub use explain::Explanation;
 
 /// What happens to work that is still in flight at the drain deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -264,8 +264,9 @@ impl Plan {
     /// Text for a person: when each phase begins at the latest, a pod spec with its grace period
     /// and probes, what to tell Docker and systemd, and what is worth knowing about this plan. For
     /// a plan that does not hold, the error of [`check`](Self::check).
-    #[must_use]
-    pub fn explain(&self) -> impl fmt::Display + '_ {
-        explain::Explanation(self)
+    ///
+    /// A plan knows no ports: [`Explanation`] can be told them.
+    pub const fn explain(&self) -> Explanation<'_> {
+        Explanation::of(self)
     }
 }

@@ -279,6 +279,9 @@ impl fmt::Display for Report {
         if self.outcome.stuck > 0 {
             write!(f, ", {} stuck", self.outcome.stuck)?;
         }
+        if self.connections.tally.aborted > 0 {
+            write!(f, ", {} aborted", self.connections.tally.aborted)?;
+        }
         if self.connections.turned_away > 0 {
             write!(f, "; turned away {}", self.connections.turned_away)?;
         }

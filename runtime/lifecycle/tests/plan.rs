@@ -143,7 +143,9 @@ fn a_sum_over_the_grace_period_is_refused_with_the_sum() {
     assert_eq!(
         refusal(&plan),
         "lame_duck 5 s + drain_timeout 25 s + hooks_timeout 4 s + margin 1 s = 35 s, \
-         allowed is at most the grace_period of 30 s"
+         allowed is at most the grace_period of 30 s: \
+         make drain_timeout or lame_duck or hooks_timeout or margin shorter, or the grace_period \
+         longer; a drain_timeout that is left out takes what the others leave"
     );
     assert_eq!(plan.lame_duck(ZERO).check(), Ok(()));
 }
@@ -164,7 +166,8 @@ fn a_grace_period_that_leaves_no_drain_is_refused_instead_of_draining_for_nothin
     assert_eq!(
         refusal(&plan),
         "lame_duck 0 s + hooks_timeout 4 s + margin 1 s = 5 s leave no drain_timeout, \
-         allowed is less than the grace_period of 5 s"
+         allowed is less than the grace_period of 5 s: \
+         make hooks_timeout or margin shorter, or the grace_period longer"
     );
     // Who says that there shall be none gets none.
     assert_eq!(plan.drain_timeout(ZERO).check(), Ok(()));

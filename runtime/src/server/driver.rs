@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lamplighter_lifecycle::{
-    Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd, WorkerId,
-    WorkerOutcome,
+    Announcement, Directive, Effect, Failure, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd,
+    WorkerId, WorkerOutcome,
 };
 use tokio::task::AbortHandle;
 
@@ -180,7 +180,10 @@ impl Driver {
             }
             Announcement::Error(failures) => {
                 let error = ServerError::new(Arc::clone(failures));
-                log::error!(target: "lamplighter::lifecycle", "{error}");
+                // Why a start failed stands in the report, which is logged next.
+                for failure in failures.iter().filter(|failure| !is_start(failure)) {
+                    log::error!(target: "lamplighter::lifecycle", "{failure}");
+                }
                 life.callbacks.error.run(|callback| callback(&error))
             }
             Announcement::Stop => {
@@ -366,6 +369,8 @@ impl Driver {
         let report = self.life.report();
         if report.is_clean() {
             log::info!(target: "lamplighter::lifecycle", "{report}");
+        } else if report.outcome().start_failure.is_some() {
+            log::error!(target: "lamplighter::lifecycle", "{report}");
         } else {
             log::warn!(target: "lamplighter::lifecycle", "{report}");
         }
@@ -404,4 +409,8 @@ impl Driver {
         self.signals = Signals::default();
         self.life.finish(report);
     }
+}
+
+const fn is_start(failure: &Failure) -> bool {
+    matches!(failure, Failure::Start(_))
 }

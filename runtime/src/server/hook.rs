@@ -230,7 +230,8 @@ where
 /// What a hook or a worker may return: nothing, or a `Result<(), E>` with any error.
 #[diagnostic::on_unimplemented(
     message = "a hook or worker cannot return `{Self}`",
-    note = "it returns `()` or `Result<(), E>`, where `E` is an error or a string"
+    note = "it returns `()` or `Result<(), E>`, where `E` is an error or a string",
+    note = "what it cannot return may be `!`, of a `loop` without an end, which every stop would have to cut: let a worker end when its signal says so, as in `while signal.until_draining(step()).await.is_some() {{}}`"
 )]
 pub trait HookResult: sealed::SealedResult {
     #[doc(hidden)]

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every complete report of a server is the same one.
 
+mod details;
 mod json;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use lamplighter_lifecycle::{
 ///
 /// A clone is a clone of one `Arc`. Printed, it is one line for a log; its
 /// [`timeline`](Self::timeline) is for people. Returned from `main`, it sets the exit code, and
-/// tells on standard error what was not clean.
+/// tells on standard error what was not clean, hook by hook.
 #[derive(Clone)]
 #[must_use = "return it from `main`: it sets the exit code"]
 pub struct Report(Arc<lamplighter_lifecycle::Report>);
@@ -152,12 +153,14 @@ impl fmt::Debug for Report {
 }
 
 impl Termination for Report {
-    /// Tells on standard error what was not clean. A closed or full standard error changes nothing
+    /// Tells on standard error what was not clean: the report, and below it a line for each failure
+    /// and for each kind of work that was cut. A closed or full standard error changes nothing
     /// about the exit code.
     fn report(self) -> ExitCode {
         if !self.is_clean() {
+            let details = details::of(&self.0);
             // The reader may be gone, and then there is nobody to tell.
-            drop(writeln!(std::io::stderr().lock(), "{self}"));
+            drop(write!(std::io::stderr().lock(), "{self}\n{details}"));
         }
         ExitCode::from(self.exit_code())
     }

@@ -4,7 +4,7 @@
 //! it may take, and what follows, is the core's to say.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lamplighter_lifecycle::{Input, ListenerId, StartFailure};
@@ -12,13 +12,48 @@ use lamplighter_lifecycle::{Input, ListenerId, StartFailure};
 use super::admin::Admin;
 use super::error::StartReason;
 use super::life::{Bound, Life};
+use crate::os::clock::Clock;
 use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork, Holding};
+use crate::os::log;
 use crate::os::watch;
 use crate::transport::{Accepting, Answers, Newcomers, Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short
 /// against any start worth waiting for, long against the cost of a round.
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
+
+/// How long a start waits for its checks before it says so: less is no news.
+const UNTOLD: Duration = Duration::from_millis(100);
+
+/// How long it then says nothing more, however often the answers change.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
+
+/// Logs what a start waits for, each time that it is something else. Never ends.
+async fn told(clock: &Clock, red: &Mutex<Arc<str>>) {
+    let mut told: Arc<str> = Arc::from("");
+    clock.sleep_until(clock.now() + UNTOLD).await;
+    loop {
+        let red = Arc::clone(&red.lock().unwrap_or_else(PoisonError::into_inner));
+        if red != told {
+            log::info!(target: "lamplighter::server", "not ready yet: {red}");
+            told = red;
+        }
+        clock.sleep_until(clock.now() + BETWEEN_LINES).await;
+    }
+}
+
+/// Asks the readiness checks until one round is all green; keeps what is not in `red`.
+async fn rounds(life: &Life, red: &Mutex<Arc<str>>) {
+    let mut answers = Answers::default();
+    let tell = |text: Arc<str>| {
+        *red.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&text);
+        life.input(Input::ChecksRed(text));
+    };
+    while !life.health.round(&life.clock, &mut answers, tell).await {
+        let next = life.clock.now() + BETWEEN_ROUNDS;
+        life.clock.sleep_until(next).await;
+    }
+}
 
 /// What a start needs, once.
 pub(crate) struct Start {
@@ -72,20 +107,11 @@ impl Start {
             self.life.input(Input::StartFailed(failure));
             return;
         }
-        let mut answers = Answers::default();
-        loop {
-            let red = |red| self.life.input(Input::ChecksRed(red));
-            if self
-                .life
-                .health
-                .round(&self.life.clock, &mut answers, red)
-                .await
-            {
-                self.life.input(Input::Ready);
-                return;
-            }
-            let next = self.life.clock.now() + BETWEEN_ROUNDS;
-            self.life.clock.sleep_until(next).await;
+        let red = Mutex::new(Arc::from(""));
+        tokio::select! {
+            biased;
+            () = rounds(&self.life, &red) => self.life.input(Input::Ready),
+            () = told(&self.life.clock, &red) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** every message names the setting, its value and what is allowed.
 
+use core::fmt;
 use core::time::Duration;
 
 use super::amount::amount;
@@ -43,9 +44,12 @@ pub enum PlanError {
     /// The parts of the stop need more than the grace period.
     #[error(
         "lame_duck {} + drain_timeout {} + hooks_timeout {} + margin {} = {}, \
-         allowed is at most the grace_period of {}",
+         allowed is at most the grace_period of {}: make {} shorter, or the grace_period longer; a \
+         drain_timeout that is left out takes what the others leave",
         amount(.lame_duck), amount(.drain_timeout), amount(.hooks_timeout), amount(.margin),
-        amount(.needed), amount(.grace_period)
+        amount(.needed), amount(.grace_period),
+        Longest([("drain_timeout", *.drain_timeout), ("lame_duck", *.lame_duck),
+            ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)])
     )]
     OverBudget {
         /// The lame duck.
@@ -64,9 +68,10 @@ pub enum PlanError {
     /// The other parts of the stop leave nothing of the grace period to the drain.
     #[error(
         "lame_duck {} + hooks_timeout {} + margin {} = {} leave no drain_timeout, \
-         allowed is less than the grace_period of {}",
+         allowed is less than the grace_period of {}: make {} shorter, or the grace_period longer",
         amount(.lame_duck), amount(.hooks_timeout), amount(.margin),
-        amount(.needed), amount(.grace_period)
+        amount(.needed), amount(.grace_period),
+        Longest([("lame_duck", *.lame_duck), ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)])
     )]
     NoTimeToDrain {
         /// The lame duck.
@@ -104,4 +109,22 @@ pub enum PlanError {
         /// The bound of the whole start.
         start_timeout: Duration,
     },
+}
+
+/// The names of settings that can be made shorter, the longest first.
+struct Longest<const N: usize>([(&'static str, Duration); N]);
+
+impl<const N: usize> fmt::Display for Longest<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut settings = self.0;
+        settings.sort_by(|(_, one), (_, other)| other.cmp(one));
+        let settings = settings.iter().filter(|(_, length)| !length.is_zero());
+        for (position, (name, _)) in settings.enumerate() {
+            if position > 0 {
+                f.write_str(" or ")?;
+            }
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
 }

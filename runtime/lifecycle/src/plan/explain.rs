@@ -9,15 +9,54 @@ use core::fmt;
 
 use super::Plan;
 
-/// Prints a plan that holds, or the reason why it does not.
-pub(super) struct Explanation<'a>(pub(super) &'a Plan);
+/// What [`Plan::explain`] prints: the plan's timeline, and what to put around the process. For a plan
+/// that does not hold, the reason.
+#[derive(Clone, Debug)]
+#[must_use = "it is there to be printed"]
+pub struct Explanation<'a> {
+    plan: &'a Plan,
+    ports: Ports,
+}
+
+/// The ports that a pod spec names.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    service: u16,
+    admin: Option<u16>,
+}
+
+/// Where a server listens unless told otherwise.
+const SERVICE_PORT: u16 = 5000;
+
+impl<'a> Explanation<'a> {
+    pub(super) const fn of(plan: &'a Plan) -> Self {
+        let ports = Ports {
+            service: SERVICE_PORT,
+            admin: None,
+        };
+        Self { plan, ports }
+    }
+
+    /// The port of the service: 5000 unless told.
+    pub const fn port(mut self, port: u16) -> Self {
+        self.ports.service = port;
+        self
+    }
+
+    /// There is an admin listener, on this port: the probes are told to go there. It answers until the
+    /// end of a stop, so that a long drain is no reason for a kubelet to kill the server.
+    pub const fn admin_port(mut self, port: u16) -> Self {
+        self.ports.admin = Some(port);
+        self
+    }
+}
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.budget() {
+        match self.plan.budget() {
             Ok(budget) => {
                 timeline::write(f, &budget)?;
-                surroundings::write(f, &budget)
+                surroundings::write(f, &budget, self.ports)
             }
             Err(error) => error.fmt(f),
         }

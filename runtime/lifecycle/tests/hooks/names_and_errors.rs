@@ -25,6 +25,16 @@ fn errors_raised_elsewhere_say_what_is_allowed() {
 }
 
 #[test]
+fn a_program_that_expects_no_error_dies_with_words_that_can_be_read() {
+    let path = ["a", "b", "a"].map(HookName::from).to_vec();
+    let cycle = HookError::Cycle { path };
+    assert_eq!(
+        format!("{cycle:?}"),
+        "Cycle(hooks would wait for each other: a → b → a)"
+    );
+}
+
+#[test]
 fn graphs_that_differ_hash_differently_and_show_their_hooks() {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     let hash = BuildHasherDefault::<DefaultHasher>::default();

@@ -34,6 +34,25 @@ fn liveness_gets_a_warning_only_where_the_kubelet_would_lose_patience() {
 }
 
 #[test]
+fn probes_are_told_to_ask_the_admin_listener_if_there_is_one() {
+    let plan = Plan::new().drain_timeout(secs(600));
+    let without = plan.explain().port(8080).to_string();
+    assert!(without.contains("- name: http\n            containerPort: 8080\n"));
+    assert!(without.contains("If there is an admin listener"));
+    assert!(without.contains("/livez is unanswered"));
+    assert_eq!(without.matches("port: http").count(), 2);
+    let with = plan.explain().port(8080).admin_port(9090).to_string();
+    assert!(with.contains(
+        "containerPort: 8080\n          - name: admin\n            containerPort: 9090\n"
+    ));
+    assert_eq!(with.matches("port: admin").count(), 2);
+    assert!(!with.contains("port: http"), "{with}");
+    assert!(!with.contains("If there is an admin listener"), "{with}");
+    // It is answered there, however long the drain.
+    assert!(!with.contains("/livez is unanswered"), "{with}");
+}
+
+#[test]
 fn settings_that_are_seldom_meant_are_pointed_out() {
     let odd = Plan::new()
         .drain_timeout(millis(999))

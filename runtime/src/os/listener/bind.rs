@@ -177,6 +177,21 @@ impl Bind {
         inherited::names()
     }
 
+    /// The TCP port that it is for; `None` if it is no TCP or the port is taken at the start.
+    pub(crate) fn port(&self) -> Option<u16> {
+        let port = match &self.target {
+            Target::Addr(Addr::Tcp(addr)) => Some(addr.port()),
+            Target::Addr(Addr::Named(name)) => name
+                .rsplit_once(':')
+                .and_then(|(_, port)| port.parse().ok()),
+            Target::Std(listener) => listener.local_addr().ok().map(|addr| addr.port()),
+            Target::Addr(Addr::Unix(_)) | Target::Invalid(_) | Target::Listener(_) => None,
+            #[cfg(unix)]
+            Target::Unix(_) | Target::Inherited(_) => None,
+        };
+        port.filter(|port| *port != 0)
+    }
+
     /// Gives it a name to ask for its address by. No two listeners of a server have the same one.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {

@@ -8,6 +8,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
+use super::Ports;
 use crate::plan::amount::Amount;
 use crate::plan::{Budget, LameDuckReadiness, OnDeadline};
 
@@ -18,14 +19,14 @@ const RESERVE: Duration = Duration::from_secs(2);
 const PROBE_PERIOD: Duration = Duration::from_secs(10);
 const PROBE_FAILURES: u32 = 3;
 
-pub(super) fn write(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
-    pod(f, budget)?;
+pub(super) fn write(f: &mut fmt::Formatter<'_>, budget: &Budget, ports: Ports) -> fmt::Result {
+    pod(f, budget, ports)?;
     docker(f, budget)?;
     systemd(f, budget)?;
     f.write_str("\nWorth knowing:")?;
     balancer(f, budget)?;
     held(f, budget)?;
-    liveness(f, budget)?;
+    liveness(f, budget, ports)?;
     wait_without_end(f, budget)?;
     short(f, budget)
 }
@@ -35,7 +36,7 @@ fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
-fn pod(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
+fn pod(f: &mut fmt::Formatter<'_>, budget: &Budget, ports: Ports) -> fmt::Result {
     let (pre_stop, total) = (budget.pre_stop(), budget.total());
     write!(
         f,
@@ -49,26 +50,15 @@ Kubernetes:
       - name: app
         ports:
           - name: http
-            containerPort: 5000
-        # If there is an admin listener, both probes belong on its port.
-        readinessProbe:
-          httpGet:
-            path: /readyz
-            port: http
-          periodSeconds: 1
-        livenessProbe:
-          httpGet:
-            path: /livez
-            port: http
-          periodSeconds: {}
-          failureThreshold: {PROBE_FAILURES}
+            containerPort: {}
 ",
         Amount(pre_stop),
         Amount(total),
         Amount(RESERVE),
         whole_seconds(pre_stop + total + RESERVE),
-        PROBE_PERIOD.as_secs(),
+        ports.service,
     )?;
+    probes(f, ports)?;
     if !pre_stop.is_zero() {
         write!(
             f,
@@ -82,6 +72,41 @@ Kubernetes:
         )?;
     }
     Ok(())
+}
+
+/// The kubelet asks the admin listener, where there is one: it answers in every phase.
+fn probes(f: &mut fmt::Formatter<'_>, ports: Ports) -> fmt::Result {
+    let port = if let Some(admin) = ports.admin {
+        write!(
+            f,
+            "          - name: admin
+            containerPort: {admin}
+"
+        )?;
+        "admin"
+    } else {
+        f.write_str(
+            "        # If there is an admin listener, both probes belong on its port.
+",
+        )?;
+        "http"
+    };
+    write!(
+        f,
+        "        readinessProbe:
+          httpGet:
+            path: /readyz
+            port: {port}
+          periodSeconds: 1
+        livenessProbe:
+          httpGet:
+            path: /livez
+            port: {port}
+          periodSeconds: {}
+          failureThreshold: {PROBE_FAILURES}
+",
+        PROBE_PERIOD.as_secs(),
+    )
 }
 
 fn docker(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
@@ -153,7 +178,10 @@ fn held(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
 
 /// The service's listener closes when the drain begins, and the kubelet keeps asking unless it
 /// deleted the pod itself.
-fn liveness(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
+fn liveness(f: &mut fmt::Formatter<'_>, budget: &Budget, ports: Ports) -> fmt::Result {
+    if ports.admin.is_some() {
+        return Ok(());
+    }
     let patience = PROBE_PERIOD * (PROBE_FAILURES - 1);
     let unanswered = budget.total() - budget.lame_duck();
     let limit = match budget.on_deadline() {

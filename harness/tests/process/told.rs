@@ -1,0 +1,61 @@
+//! What a program that returns its report tells a person at a terminal.
+
+use lamplighter::Signal;
+use lamplighter_harness::Probe;
+
+use super::unruly;
+
+#[tokio::test]
+async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
+    let hooks = ["--hook", "database=fail", "--hook", "line\nbreak=panic"];
+    let rest = [
+        "--hook",
+        "cache=ok",
+        "--hook",
+        "lock=thread-hang",
+        "--worker",
+        "hang",
+    ];
+    let plan = ["--drain", "300", "--hooks", "300"];
+    let process = unruly([&hooks[..], &rest[..], &plan[..]].concat()).start();
+    let addr = process.ready().await;
+    process.line("worker hangs").await;
+    let mut held = Vec::new();
+    for number in 1..=2 {
+        let mut probe = Probe::connect(addr).await.unwrap();
+        probe.request("/hang").await.unwrap();
+        process.nth_line("handler hangs", number).await;
+        held.push(probe);
+    }
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(11), "{exit}");
+    let lines: Vec<&str> = exit.stderr.lines().collect();
+    let told = lines
+        .iter()
+        .position(|line| line.starts_with("stopped after"));
+    let told = lines.get(told.unwrap() + 1..).unwrap();
+    let expected = [
+        "  hook database failed: it would not close",
+        "  hook line\\nbreak panicked: hook was told to panic",
+        "  hook lock timed out, still running",
+        "  2 http/1 GET cut, the oldest after ",
+        "  worker hang cut",
+    ];
+    assert_eq!(told.len(), expected.len(), "{exit}");
+    for line in expected {
+        assert!(told.iter().any(|it| it.starts_with(line)), "{line}: {exit}");
+    }
+}
+
+#[tokio::test]
+async fn a_clean_stop_tells_nothing() {
+    let process = unruly(["--hook", "cache=ok"]).start();
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    let told = |line: &str| line.starts_with("stopped after") || line.starts_with("  ");
+    // What the log says begins with a time.
+    assert!(!exit.stderr.lines().any(told), "{exit}");
+}

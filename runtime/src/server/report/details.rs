@@ -1,0 +1,103 @@
+//! What was not clean, a line each: for a person at a terminal who has no log (floor 3).
+//!
+//! **Invariant:** what the report's own line says is not said again.
+//! **Invariant:** a line is a line, whatever an error's text has in it, and there is a bound to them.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
+use std::time::Duration;
+
+use lamplighter_lifecycle::{CutWork, Failure, Report, WorkerOutcome};
+
+/// More lines are for a log, or for the report as JSON.
+const MOST_LINES: usize = 50;
+
+/// The lines below the report's own, each with its line break.
+pub(super) fn of(report: &Report) -> String {
+    let mut lines = Vec::new();
+    // The reason of a failed start is in the report's own line.
+    let failures = report.failures.iter();
+    let failures = failures.filter(|failure| !matches!(failure, Failure::Start(_)));
+    lines.extend(failures.map(|failure| line(failure, running(report, failure))));
+    lines.extend(cut_requests(report));
+    for worker in &report.workers {
+        if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = &worker.outcome {
+            lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
+        }
+    }
+    let more = lines.len().saturating_sub(MOST_LINES);
+    lines.truncate(MOST_LINES);
+    if more > 0 {
+        lines.push(line(format_args!("and {more} more"), ""));
+    }
+    lines.concat()
+}
+
+/// What is to be added of a hook that did not end with the stop.
+fn running(report: &Report, failure: &Failure) -> &'static str {
+    let still_running = matches!(failure, Failure::Hook { hook, .. }
+        if report.hooks.iter().any(|known| known.name == *hook && known.still_running));
+    if still_running { ", still running" } else { "" }
+}
+
+/// What a piece of work that was cut has in common with others.
+type Kind<'a> = (String, &'a str, Option<&'a str>, bool);
+
+/// Requests that were cut, by their kind: how many, and for how long the oldest had been there.
+fn cut_requests(report: &Report) -> Vec<String> {
+    let mut kinds: BTreeMap<Kind<'_>, (usize, Duration, &str)> = BTreeMap::new();
+    for CutWork {
+        peer,
+        work,
+        at,
+        stuck,
+        ..
+    } in &report.connections.cut
+    {
+        let kind = (
+            work.protocol.to_string(),
+            &*work.method,
+            work.template.as_deref(),
+            *stuck,
+        );
+        let age = at.since(work.begun_at);
+        let (count, oldest, whose) = kinds.entry(kind).or_insert((0, Duration::ZERO, peer));
+        *count += 1;
+        if age > *oldest {
+            (*oldest, *whose) = (age, peer);
+        }
+    }
+    let mut lines: Vec<String> = kinds
+        .into_iter()
+        .map(
+            |((protocol, method, template, stuck), (count, oldest, whose))| {
+                let what = if stuck { "stuck" } else { "cut" };
+                let space = if template.is_some() { " " } else { "" };
+                let template = template.unwrap_or_default();
+                line(
+                    format_args!("{count} {protocol} {method}{space}{template} {what}"),
+                    format_args!(", the oldest after {oldest:.3?} ({whose})"),
+                )
+            },
+        )
+        .collect();
+    let unnamed = report.connections.cut_unnamed;
+    if unnamed > 0 {
+        lines.push(line(format_args!("{unnamed} more cut"), ""));
+    }
+    lines
+}
+
+fn line(text: impl Display, end: impl Display) -> String {
+    let mut line = String::from("  ");
+    for character in format!("{text}{end}").chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    // Writing to a string does not fail.
+    let _ok = writeln!(line);
+    line
+}
