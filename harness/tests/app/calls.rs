@@ -49,6 +49,14 @@ async fn what_is_plain_and_unknown_is_an_honest_404() {
         assert_eq!(answer.status(), 404, "{path}");
         assert_eq!(answer.head.header("grpc-status"), None, "{path}");
     }
+    // gRPC is posted: whatever a GET has for a body, nobody has asked in the words of gRPC.
+    let mut probe = server.probe().await;
+    let get = "GET /greeter.v1.Greeter/SayHello HTTP/1.1\r\nhost: probe\r\n\
+               content-type: application/grpc\r\n\r\n";
+    probe.send(get).await.unwrap();
+    let answer = probe.answer().await;
+    assert_eq!(answer.status(), 404);
+    assert_eq!(answer.head.header("grpc-status"), None, "{answer:?}");
     // Like gRPC, and not it: nobody has opted into gRPC-Web.
     for kind in [
         "application/json",

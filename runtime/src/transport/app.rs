@@ -1,7 +1,7 @@
 //! Several services as one: plain routes, and the services of tonic beside them (floor 2).
 //!
-//! **Invariant:** who answers is told by the content type alone, so that a plain request never gets
-//! an answer in the words of gRPC. **Invariant:** per request there is no box of ours.
+//! **Invariant:** who answers is told by method and content type alone, so that a plain request never
+//! gets an answer in the words of gRPC. **Invariant:** per request there is no box of ours.
 
 #[cfg(feature = "grpc")]
 mod body;
@@ -61,8 +61,8 @@ impl<S> App<S> {
     /// Answers what is gRPC by the services of tonic, over HTTP/2 with or without TLS, and leaves the
     /// rest to what was put together so far.
     ///
-    /// gRPC is what has the content type `application/grpc`, with or without a codec's name. gRPC-Web
-    /// is something else, and goes on as a plain request.
+    /// gRPC is what is posted with the content type `application/grpc`, with or without a codec's name.
+    /// gRPC-Web is something else, and goes on as a plain request.
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn grpc(self, routes: tonic::service::Routes) -> App<WithGrpc<S>> {

@@ -1,32 +1,40 @@
 //! What the gRPC halves of infrastructure and application share (floor 2).
 //!
-//! **Invariant:** a request is told to be gRPC by its content type alone.
+//! **Invariant:** a request is told to be gRPC by its method and its content type, and by nothing else.
+//! **Invariant:** what is no POST pays for no look at its headers.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{Method, Request};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::shutdown_signal::ShutdownSignal;
 
-/// Whether this is gRPC: `application/grpc`, also with the name of a codec or with parameters
+/// Whether this is gRPC: a POST of `application/grpc`, also with the name of a codec or with parameters
 /// (gRPC over HTTP/2, "Requests"). gRPC-Web is another protocol.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    rest_of_kind(headers).is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+#[inline]
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
+    let rest = rest_of_kind(request);
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 /// Whether this is gRPC-Web, as bytes or as text.
 #[cfg(feature = "grpc-web")]
-pub(super) fn is_grpc_web(headers: &HeaderMap) -> bool {
-    rest_of_kind(headers).is_some_and(|rest| rest.starts_with(b"-web"))
+#[inline]
+pub(super) fn is_grpc_web<B>(request: &Request<B>) -> bool {
+    rest_of_kind(request).is_some_and(|rest| rest.starts_with(b"-web"))
 }
 
-fn rest_of_kind(headers: &HeaderMap) -> Option<&[u8]> {
-    let kind = headers.get(CONTENT_TYPE)?.as_bytes();
+#[inline]
+fn rest_of_kind<B>(request: &Request<B>) -> Option<&[u8]> {
+    if request.method() != Method::POST {
+        return None;
+    }
+    let kind = request.headers().get(CONTENT_TYPE)?.as_bytes();
     kind.strip_prefix(b"application/grpc")
 }
 
@@ -86,7 +94,7 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn a_content_type_is_grpc_or_it_is_not() {
+    fn a_post_of_grpcs_content_type_is_grpc_and_nothing_else_is() {
         for (kind, expected) in [
             ("application/grpc", true),
             ("application/grpc+proto", true),
@@ -96,12 +104,17 @@ mod tests {
             ("application/grpcs", false),
             ("application/json", false),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            assert_eq!(is_grpc(&headers), expected, "{kind}");
+            let mut request = Request::new(());
+            request
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert!(!is_grpc(&request), "GET {kind}");
+            *request.method_mut() = Method::POST;
+            assert_eq!(is_grpc(&request), expected, "{kind}");
             #[cfg(feature = "grpc-web")]
-            assert_eq!(is_grpc_web(&headers), kind.contains("-web"), "{kind}");
+            assert_eq!(is_grpc_web(&request), kind.contains("-web"), "{kind}");
+            request.headers_mut().clear();
+            assert!(!is_grpc(&request));
         }
-        assert!(!is_grpc(&HeaderMap::new()));
     }
 }

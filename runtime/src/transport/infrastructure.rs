@@ -86,7 +86,7 @@ impl Infrastructure {
 
     #[cfg(feature = "grpc")]
     fn grpc_endpoint<B>(&self, request: &Request<B>) -> Option<Endpoint> {
-        if !super::grpc::is_grpc(request.headers()) {
+        if !super::grpc::is_grpc(request) {
             return None;
         }
         let path = request.uri().path();

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tonic::service::Routes;
@@ -36,11 +36,11 @@ enum Takes {
 
 impl Takes {
     #[inline]
-    fn takes(self, headers: &HeaderMap) -> bool {
+    fn takes<B>(self, request: &Request<B>) -> bool {
         match self {
-            Self::Grpc => is_grpc(headers),
+            Self::Grpc => is_grpc(request),
             #[cfg(feature = "grpc-web")]
-            Self::GrpcAndWeb => is_grpc(headers) || crate::transport::grpc::is_grpc_web(headers),
+            Self::GrpcAndWeb => is_grpc(request) || crate::transport::grpc::is_grpc_web(request),
         }
     }
 }
@@ -83,7 +83,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let call = if self.takes.takes(request.headers()) {
+        let call = if self.takes.takes(&request) {
             Call::Grpc {
                 future: self.grpc.call(request),
             }
