@@ -20,7 +20,6 @@ use super::in_flight::{By, Exchange};
 use super::infrastructure::InfrastructureBody;
 use super::service::BoxError;
 use super::spawning;
-use super::stalled::Stall;
 
 /// A request's hold on its connection's account, for as long as it is in flight.
 pub(super) enum Hold {
@@ -113,7 +112,7 @@ pin_project! {
     #[project = ContentProj]
     enum Content<B> {
         Application { #[pin] body: B },
-        Infrastructure { body: InfrastructureBody, stall: Option<Stall> },
+        Infrastructure { body: InfrastructureBody },
         Own { text: Option<Bytes> },
     }
 }
@@ -134,14 +133,9 @@ where
     }
 
     /// What an endpoint of our own answers, perhaps for long.
-    pub(super) fn infrastructure(
-        body: InfrastructureBody,
-        stall: Option<Stall>,
-        hold: Hold,
-        no_content: bool,
-    ) -> Self {
+    pub(super) fn infrastructure(body: InfrastructureBody, hold: Hold, no_content: bool) -> Self {
         let body = Self {
-            content: Content::Infrastructure { body, stall },
+            content: Content::Infrastructure { body },
             hold: Held::new(hold),
             no_content,
         };
@@ -213,13 +207,7 @@ where
                 }));
             }
             ContentProj::Application { body } => polled(body, cx, Data::Application),
-            ContentProj::Infrastructure { body, stall } => {
-                let polled = polled(Pin::new(body), cx, Data::Own);
-                if let (Some(stall), Some((frame, _))) = (stall, &polled) {
-                    stall.polled(frame.is_ready());
-                }
-                polled
-            }
+            ContentProj::Infrastructure { body } => polled(Pin::new(body), cx, Data::Own),
         };
         let Some((frame, ended)) = polled else {
             return Poll::Ready(Some(Err(BodyPanicked.into())));
@@ -259,7 +247,7 @@ where
         }
         match &self.content {
             Content::Application { body } => body.is_end_stream(),
-            Content::Infrastructure { body, .. } => body.is_end_stream(),
+            Content::Infrastructure { body } => body.is_end_stream(),
             Content::Own { text } => text.is_none(),
         }
     }
@@ -267,7 +255,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Application { body } => body.size_hint(),
-            Content::Infrastructure { body, .. } => body.size_hint(),
+            Content::Infrastructure { body } => body.size_hint(),
             Content::Own { text } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64))
             }

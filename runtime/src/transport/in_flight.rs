@@ -21,7 +21,7 @@ pub(super) struct Exchange {
     begun_at: AtomicU64,
     end: AtomicU8,
     lost: AtomicBool,
-    infrastructure: bool,
+    infrastructure: AtomicBool,
 }
 
 const UNKNOWN: u64 = u64::MAX;
@@ -51,13 +51,13 @@ impl Exchange {
             begun_at: AtomicU64::new(UNKNOWN),
             end: AtomicU8::new(UNFINISHED),
             lost: AtomicBool::new(false),
-            infrastructure: false,
+            infrastructure: AtomicBool::new(false),
         }
     }
 
     /// It is no work of the application's: a drain does not wait for its end.
-    pub(super) fn serves_infrastructure(&mut self) {
-        if !std::mem::replace(&mut self.infrastructure, true) {
+    pub(super) fn serves_infrastructure(&self) {
+        if !self.infrastructure.swap(true, Ordering::AcqRel) {
             self.account().infrastructure_begins();
         }
     }
@@ -130,7 +130,7 @@ impl Exchange {
         let account = self.account();
         let begun_at = self.begun_at();
         account.over(self.number, self.verb, begun_at);
-        if self.infrastructure {
+        if self.infrastructure.load(Ordering::Relaxed) {
             account.infrastructure_ends();
         }
         match self.end.load(Ordering::Acquire) {

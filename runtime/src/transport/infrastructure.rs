@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use tower_service::Service;
@@ -27,12 +28,48 @@ use super::reflection::{Services, Version};
 use super::service::sealed::{Erase, Erased};
 use super::service::{BoxError, Incoming};
 use super::shutdown_signal::ShutdownSignal;
+use super::stalled::Stall;
 
 /// The body of an answer of infrastructure.
 pub(super) type InfrastructureBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// An answer that is being made.
 pub(super) type Answer = Pin<Box<dyn Future<Output = Response<InfrastructureBody>> + Send>>;
+
+/// The same answer, whose body says whether what it gave was taken.
+pub(super) fn marked(answer: Answer, stall: Stall) -> Answer {
+    Box::pin(async move {
+        let answer = answer.await;
+        answer.map(|body| Marked { body, stall }.boxed_unsync())
+    })
+}
+
+struct Marked {
+    body: InfrastructureBody,
+    stall: Stall,
+}
+
+impl Body for Marked {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        self.stall.polled(frame.is_ready());
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
 
 /// What a server answers beside its application.
 pub(crate) struct Infrastructure {

@@ -28,7 +28,7 @@ use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
 use super::seen::Seen;
-use super::stalled::{self, Stall};
+use super::stalled;
 use super::tunnel;
 use crate::os::log;
 
@@ -185,25 +185,22 @@ where
             self.account.refused(1);
             return Answering::beyond();
         }
-        let mut exchange = Exchange::begin(&self.account, request.method());
+        let exchange = Exchange::begin(&self.account, request.method());
         // Whoever speaks gRPC does so by POST; nobody else is asked for more.
         let tongue = if exchange.is_post() {
             Tongue::of(request.headers())
         } else {
             Tongue::Http
         };
-        if self.http1 {
+        let hold = if self.http1 {
             self.seen
                 .request_begins(!Body::is_end_stream(request.body()));
-        }
-        let step = self.step(&mut exchange, request);
-        let hold = if self.http1 {
             Hold::Sole(exchange)
         } else {
             Hold::Shared(Arc::new(exchange))
         };
         Answering {
-            step,
+            step: self.step(&hold, request),
             tongue,
             hold: Held::new(hold),
         }
@@ -213,17 +210,18 @@ where
 impl<S: Clone> Site<S> {
     /// Who answers this request: infrastructure, in every phase; else the application, or we in its
     /// stead.
-    #[inline]
-    fn step<F>(&self, exchange: &mut Exchange, request: Request<Incoming>) -> Step<S, F> {
+    // As a call of its own it would have what it gives copied once more, for each request.
+    #[inline(always)]
+    fn step<F>(&self, hold: &Hold, request: Request<Incoming>) -> Step<S, F> {
         if let Some(infrastructure) = &self.infrastructure
             && let Some(endpoint) = infrastructure.endpoint(&request)
         {
-            let future = infrastructure.answer(endpoint, request);
-            let stall = (!self.http1).then(|| {
-                exchange.serves_infrastructure();
-                stalled::expect_infrastructure()
-            });
-            return Step::Infrastructure { future, stall };
+            let mut future = infrastructure.answer(endpoint, request);
+            if !hold.is_http1() {
+                hold.exchange().serves_infrastructure();
+                future = infrastructure::marked(future, stalled::expect_infrastructure());
+            }
+            return Step::Infrastructure { future };
         }
         if let Some(reason) = self.refusal(&request) {
             return Step::Refused { reason };
@@ -280,7 +278,7 @@ pin_project! {
     enum Step<S, F> {
         Beginning { service: S, request: Option<Request<Incoming>> },
         Calling { #[pin] future: F },
-        Infrastructure { future: infrastructure::Answer, stall: Option<Stall> },
+        Infrastructure { future: infrastructure::Answer },
         Refused { reason: Reason },
         /// Beyond the end of an HTTP/2 connection: not begun, and not counted so.
         Beyond,
@@ -346,11 +344,10 @@ where
             return Poll::Ready(Err(cancelled()));
         };
         let mut answer = match answered {
-            Ok(Answer::Infrastructure(answer, stall)) => {
+            Ok(Answer::Infrastructure(answer)) => {
                 let (head, body) = answer.into_parts();
                 let no_content = prepare(&hold, head.status);
-                let body = AnswerBody::infrastructure(body, stall, hold, no_content);
-                Response::from_parts(head, body)
+                Response::from_parts(head, AnswerBody::infrastructure(body, hold, no_content))
             }
             Ok(Answer::Application(answer)) => {
                 let (head, body) = answer.into_parts();
@@ -375,7 +372,7 @@ where
 /// An answer, and whose it is.
 enum Answer<B> {
     Application(Response<B>),
-    Infrastructure(Response<InfrastructureBody>, Option<Stall>),
+    Infrastructure(Response<InfrastructureBody>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -412,9 +409,9 @@ where
             StepProj::Calling { future } => {
                 return future.poll(cx).map_ok(Answer::Application);
             }
-            StepProj::Infrastructure { future, stall } => {
+            StepProj::Infrastructure { future } => {
                 let answer = ready!(future.as_mut().poll(cx));
-                return Poll::Ready(Ok(Answer::Infrastructure(answer, stall.take())));
+                return Poll::Ready(Ok(Answer::Infrastructure(answer)));
             }
             StepProj::Refused { .. } | StepProj::Beyond => return Poll::Pending,
         };
