@@ -2,11 +2,16 @@
 
 use futures_util::stream;
 use lamplighter::{Healthcheck, Phase, Plan, Reflection, Server, StartReason};
-use lamplighter_harness::{Gate, TestServer, within};
+use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
 use prost::Message;
+use tokio::runtime::Handle;
+use tonic::Code;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_prost::ProstCodec;
 use tonic_reflection::pb::{v1, v1alpha};
 
 use super::{app, channel, ends_well, secs};
@@ -119,6 +124,142 @@ async fn what_it_describes_is_known_to_health_and_gates_nothing() {
     let service = String::new();
     let all = client.check(HealthCheckRequest { service }).await;
     assert_eq!(all.unwrap().into_inner().status, 1);
+    ends_well(server).await;
+}
+
+/// The answers to several questions on one stream, and the status that it ends with.
+async fn all_answers(
+    server: &TestServer,
+    questions: Vec<Option<v1::server_reflection_request::MessageRequest>>,
+) -> (Vec<v1::server_reflection_response::MessageResponse>, Code) {
+    let mut client =
+        v1::server_reflection_client::ServerReflectionClient::new(channel(server).await);
+    let requests = questions
+        .into_iter()
+        .map(|message_request| v1::ServerReflectionRequest {
+            host: "probe".into(),
+            message_request,
+        });
+    let requests: Vec<_> = requests.collect();
+    let asked = client.server_reflection_info(stream::iter(requests));
+    let mut messages = within("a head", asked).await.unwrap().into_inner();
+    let mut answers = Vec::new();
+    loop {
+        match within("a message", messages.message()).await {
+            Ok(Some(answer)) => {
+                assert_eq!(answer.valid_host, "probe");
+                assert!(answer.original_request.is_some());
+                answers.push(answer.message_response.unwrap());
+            }
+            Ok(None) => return (answers, Code::Ok),
+            Err(status) => return (answers, status.code()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_it_does_not_know_is_an_error_of_that_question_alone() {
+    use v1::server_reflection_request::MessageRequest;
+    use v1::server_reflection_response::MessageResponse;
+    let server = TestServer::start(reflecting()).await;
+    let extension = v1::ExtensionRequest {
+        containing_type: "greeter.v1.SayHelloRequest".into(),
+        extension_number: 7,
+    };
+    let unknown = [
+        Some(MessageRequest::FileContainingSymbol("no.Such".into())),
+        Some(MessageRequest::FileByFilename("no.proto".into())),
+        Some(MessageRequest::FileContainingExtension(extension)),
+        Some(MessageRequest::AllExtensionNumbersOfType("no.Such".into())),
+        None,
+    ];
+    let known = "greeter.v1.SayHelloRequest".to_owned();
+    let known = Some(MessageRequest::AllExtensionNumbersOfType(known));
+    let list = Some(MessageRequest::ListServices(String::new()));
+    let questions = unknown.into_iter().chain([known, list]).collect();
+    let (answers, status) = all_answers(&server, questions).await;
+    assert_eq!(status, Code::Ok);
+    let codes = answers.iter().map(|answer| {
+        if let MessageResponse::ErrorResponse(error) = answer {
+            error.error_code
+        } else {
+            0
+        }
+    });
+    let (not_found, invalid) = (5, 3);
+    let expected = [not_found, not_found, not_found, not_found, invalid, 0, 0];
+    assert_eq!(codes.collect::<Vec<i32>>(), expected, "{answers:?}");
+    let MessageResponse::AllExtensionNumbersResponse(none) = answers.get(5).unwrap() else {
+        unreachable!("{answers:?}")
+    };
+    assert!(none.extension_number.is_empty(), "{none:?}");
+    ends_well(server).await;
+}
+
+/// A question whose text is a number.
+#[derive(Clone, PartialEq, Message)]
+struct NoQuestion {
+    #[prost(uint64, tag = "7")]
+    list_services: u64,
+}
+
+#[tokio::test]
+async fn what_is_no_question_ends_the_stream_with_a_status_that_says_so() {
+    let server = TestServer::start(reflecting()).await;
+    for version in ["v1", "v1alpha"] {
+        let path = |method| {
+            let path = format!("/grpc.reflection.{version}.ServerReflection/{method}");
+            PathAndQuery::try_from(path).unwrap()
+        };
+        let mut client = Grpc::new(channel(&server).await);
+        client.ready().await.unwrap();
+        let codec: ProstCodec<NoQuestion, v1::ServerReflectionResponse> = ProstCodec::default();
+        let asked = tonic::Request::new(stream::iter([NoQuestion { list_services: 1 }]));
+        let asked = client.streaming(asked, path("ServerReflectionInfo"), codec);
+        let mut answers = within("a head", asked).await.unwrap().into_inner();
+        let refused = within("the end", answers.message()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Internal, "{refused:?}");
+        client.ready().await.unwrap();
+        let codec: ProstCodec<(), ()> = ProstCodec::default();
+        let asked = client.unary(tonic::Request::new(()), path("Nothing"), codec);
+        let refused = within("an answer", asked).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unimplemented, "{refused:?}");
+    }
+    let report = server.stop().await;
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn an_open_question_is_no_task_beside_its_stream() {
+    let server = TestServer::start(reflecting()).await;
+    let mut probe = server.probe().await;
+    probe.http2(Manners::Polite).await.unwrap();
+    let stream = probe.open_stream("/").await.unwrap();
+    assert_eq!(probe.streamed(stream).await.status, Some(200));
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let without = tasks();
+    let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", path),
+        ("content-type", "application/grpc"),
+    ];
+    let mut block = Vec::new();
+    for (name, value) in fields {
+        block.push(0);
+        for text in [name, value] {
+            block.push(u8::try_from(text.len()).unwrap());
+            block.extend_from_slice(text.as_bytes());
+        }
+    }
+    let (headers, end_headers) = (1, 4);
+    let asked = probe.send_frame(headers, end_headers, stream + 2, &block);
+    asked.await.unwrap();
+    let head = |seen: &Seen| matches!(seen, Seen::Headers { .. });
+    probe.until("the head of the answer", head).await;
+    assert_eq!(tasks(), without + 1, "the task of its stream");
+    drop(probe);
     ends_well(server).await;
 }
 

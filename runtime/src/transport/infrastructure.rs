@@ -24,7 +24,7 @@ use super::health::grpc::HealthMethod;
 use super::health::http::Question;
 use super::health::{Health, http::HttpHealth};
 #[cfg(feature = "grpc")]
-use super::reflection::{Services, Version};
+use super::reflection::{Answering, ReflectionMethod};
 use super::service::sealed::{Erase, Erased};
 use super::service::{BoxError, Incoming};
 use super::shutdown_signal::ShutdownSignal;
@@ -79,7 +79,7 @@ pub(crate) struct Infrastructure {
     #[cfg(feature = "grpc")]
     pub(super) grpc_health: bool,
     #[cfg(feature = "grpc")]
-    pub(super) reflection: Option<Services>,
+    pub(super) reflection: Option<Answering>,
 }
 
 /// Which endpoint a request is for.
@@ -88,7 +88,7 @@ pub(super) enum Endpoint {
     #[cfg(feature = "grpc")]
     Health(HealthMethod),
     #[cfg(feature = "grpc")]
-    Reflection(Version),
+    Reflection(ReflectionMethod),
 }
 
 impl Infrastructure {
@@ -132,9 +132,9 @@ impl Infrastructure {
         {
             return Some(Endpoint::Health(method));
         }
-        let version = Version::of(path)?;
+        let method = ReflectionMethod::of(path)?;
         self.reflection.as_ref()?;
-        Some(Endpoint::Reflection(version))
+        Some(Endpoint::Reflection(method))
     }
 
     /// Answers.
@@ -164,11 +164,11 @@ impl Infrastructure {
                 Box::pin(async move { boxed(method.answer(health, signal, request).await) })
             }
             #[cfg(feature = "grpc")]
-            Endpoint::Reflection(version) => {
+            Endpoint::Reflection(method) => {
                 let request = request.map(|body| this.until_draining(body));
                 Box::pin(async move {
                     match &this.reflection {
-                        Some(services) => boxed(services.answer(version, request).await),
+                        Some(services) => boxed(services.answer(method, request).await),
                         None => boxed(tonic::Status::unimplemented("").into_http()),
                     }
                 })

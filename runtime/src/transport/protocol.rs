@@ -140,7 +140,7 @@ impl Protocols {
         }
         #[cfg(feature = "grpc")]
         if let Some(reflection) = &self.reflection {
-            reflection.services(self.health.is_some())?;
+            reflection.answering(self.health.is_some())?;
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl Protocols {
             for service in reflection.service_names().ok()? {
                 health.introduce(service);
             }
-            reflection.services(has_health).ok()
+            reflection.answering(has_health).ok()
         });
         #[cfg(feature = "grpc")]
         let reflects = reflection.is_some();
