@@ -2,7 +2,7 @@
 
 use futures_util::stream;
 use lamplighter::{Healthcheck, Phase, Plan, Reflection, Server, StartReason};
-use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
+use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 use prost::Message;
 use tokio::runtime::Handle;
 use tonic::Code;
@@ -229,15 +229,8 @@ async fn what_is_no_question_ends_the_stream_with_a_status_that_says_so() {
     assert!(report.is_clean(), "{report}");
 }
 
-#[tokio::test]
-async fn an_open_question_is_no_task_beside_its_stream() {
-    let server = TestServer::start(reflecting()).await;
-    let mut probe = server.probe().await;
-    probe.http2(Manners::Polite).await.unwrap();
-    let stream = probe.open_stream("/").await.unwrap();
-    assert_eq!(probe.streamed(stream).await.status, Some(200));
-    let tasks = || Handle::current().metrics().num_alive_tasks();
-    let without = tasks();
+/// Opens a stream of questions frame by frame, with a first one or without.
+async fn asks_by_hand(probe: &mut Probe, stream: u32, question: Option<&[u8]>) {
     let path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
     let fields = [
         (":method", "POST"),
@@ -254,8 +247,49 @@ async fn an_open_question_is_no_task_beside_its_stream() {
         }
     }
     let (headers, end_headers) = (1, 4);
-    let asked = probe.send_frame(headers, end_headers, stream + 2, &block);
-    asked.await.unwrap();
+    let head = probe.send_frame(headers, end_headers, stream, &block);
+    head.await.unwrap();
+    if let Some(question) = question {
+        probe.send_frame(0, 0, stream, question).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_nobody_takes_hold_no_drain() {
+    let server = TestServer::start(reflecting()).await;
+    let mut probe = server.probe().await;
+    probe.http2(Manners::Polite).await.unwrap();
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0
+    let (settings, no_window) = (4, [0, 4, 0, 0, 0, 0]);
+    let sent = probe.send_frame(settings, 0, 0, &no_window);
+    sent.await.unwrap();
+    // Which services there are, three times.
+    let list = b"\0\0\0\0\x03\x3a\x01*".repeat(3);
+    asks_by_hand(&mut probe, 1, Some(&list)).await;
+    let head = |seen: &Seen| matches!(seen, Seen::Headers { stream: 1, .. });
+    probe.until("the head of the answers", head).await;
+    let stop = tokio::spawn(server.stop());
+    let stream = probe.streamed(1).await;
+    assert_eq!((stream.reset, stream.body.len()), (Some(8), 0));
+    let report = within("the stop", stop).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    let draining = report
+        .phases()
+        .iter()
+        .find(|it| it.phase == Phase::Draining);
+    assert_eq!(draining.unwrap().took, secs(0), "{}", report.timeline());
+}
+
+#[tokio::test]
+async fn an_open_question_is_no_task_beside_its_stream() {
+    let server = TestServer::start(reflecting()).await;
+    let mut probe = server.probe().await;
+    probe.http2(Manners::Polite).await.unwrap();
+    let stream = probe.open_stream("/").await.unwrap();
+    assert_eq!(probe.streamed(stream).await.status, Some(200));
+    let tasks = || Handle::current().metrics().num_alive_tasks();
+    let without = tasks();
+    asks_by_hand(&mut probe, stream + 2, None).await;
     let head = |seen: &Seen| matches!(seen, Seen::Headers { .. });
     probe.until("the head of the answer", head).await;
     assert_eq!(tasks(), without + 1, "the task of its stream");
