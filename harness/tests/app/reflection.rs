@@ -256,7 +256,7 @@ async fn asks_by_hand(probe: &mut Probe, stream: u32, question: Option<&[u8]>) {
 
 #[tokio::test(start_paused = true)]
 async fn answers_that_nobody_takes_hold_no_drain() {
-    let server = TestServer::start(reflecting()).await;
+    let server = TestServer::here().start(reflecting()).await;
     let mut probe = server.probe().await;
     probe.http2(Manners::Polite).await.unwrap();
     // SETTINGS_INITIAL_WINDOW_SIZE = 0
@@ -282,7 +282,7 @@ async fn answers_that_nobody_takes_hold_no_drain() {
 
 #[tokio::test]
 async fn an_open_question_is_no_task_beside_its_stream() {
-    let server = TestServer::start(reflecting()).await;
+    let server = TestServer::here().start(reflecting()).await;
     let mut probe = server.probe().await;
     probe.http2(Manners::Polite).await.unwrap();
     let stream = probe.open_stream("/").await.unwrap();

@@ -50,7 +50,7 @@ fn drained_within(report: &Report) -> Duration {
 async fn a_watch_whose_peer_takes_nothing_holds_no_drain() {
     // Nothing, a part of the first status, and all of it but not the next one.
     for window in [0, 3, 7] {
-        let server = TestServer::start(healthy(&Gate::new())).await;
+        let server = TestServer::here().start(healthy(&Gate::new())).await;
         let mut probe = taking(&server, window, Manners::Polite).await;
         asks(&mut probe, 1, "Watch").await;
         let stop = tokio::spawn(server.stop());
@@ -68,7 +68,7 @@ async fn a_watch_whose_peer_takes_nothing_holds_no_drain() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_waits_for_a_window_as_the_drain_begins_is_told_if_one_comes() {
-    let server = TestServer::start(healthy(&Gate::new())).await;
+    let server = TestServer::here().start(healthy(&Gate::new())).await;
     let mut probe = taking(&server, 0, Manners::NoPong).await;
     asks(&mut probe, 1, "Watch").await;
     let stop = tokio::spawn(server.stop());
@@ -95,7 +95,7 @@ async fn a_watch_that_waits_for_a_window_as_the_drain_begins_is_told_if_one_come
 
 #[tokio::test(start_paused = true)]
 async fn answers_that_are_made_and_not_taken_hold_a_drain_no_longer_than_a_missing_pong() {
-    let server = TestServer::start(healthy(&Gate::new())).await;
+    let server = TestServer::here().start(healthy(&Gate::new())).await;
     let mut probe = taking(&server, 3, Manners::Polite).await;
     // Its end is with HTTP/2 already, behind bytes that nobody takes.
     asks(&mut probe, 1, "Check").await;
@@ -115,7 +115,7 @@ async fn answers_that_are_made_and_not_taken_hold_a_drain_no_longer_than_a_missi
 #[tokio::test(start_paused = true)]
 async fn a_watch_that_is_not_taken_and_work_beside_it_end_each_in_its_own_way() {
     let gate = Gate::new();
-    let server = TestServer::start(healthy(&gate)).await;
+    let server = TestServer::here().start(healthy(&gate)).await;
     // As many bytes as a status has.
     let mut probe = taking(&server, 7, Manners::Polite).await;
     let held = probe.open_stream("/held").await.unwrap();
@@ -137,7 +137,7 @@ async fn a_watch_that_is_not_taken_and_work_beside_it_end_each_in_its_own_way() 
 
 #[tokio::test]
 async fn a_watch_whose_peer_takes_nothing_is_told_what_is_so_once_it_does() {
-    let server = TestServer::start(healthy(&Gate::new())).await;
+    let server = TestServer::here().start(healthy(&Gate::new())).await;
     let mut probe = taking(&server, 0, Manners::Polite).await;
     asks(&mut probe, 1, "Watch").await;
     let more = 100_u32.to_be_bytes();
