@@ -3,6 +3,7 @@
 //! **Invariant:** a scenario that two worlds take gives the same lines of the server's life in both.
 
 pub mod memory;
+pub mod turmoil;
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::{Entry, Text};
 
 pub use memory::Memory;
+pub use turmoil::Turmoil;
 
 /// Something that carries out scenarios.
 pub trait World {

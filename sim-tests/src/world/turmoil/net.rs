@@ -1,0 +1,172 @@
+//! turmoil's network for the runtime, and for those who dial.
+//!
+//! turmoil makes a connection when somebody accepts it; a kernel makes it, and keeps it in a queue
+//! until somebody does. So a task of each listener accepts at once, as the kernel of its host.
+//!
+//! **Invariant:** nothing here is known to the runtime that its public seams do not say.
+
+use std::future::{pending, poll_fn};
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use lamplighter::{Addr, Listener, Network};
+use tokio::time::{Instant, sleep_until};
+use turmoil::net::{TcpListener, TcpStream};
+
+use super::queue::Queue;
+use super::stream::TurmoilIo;
+use super::wire::{Caller, End, Wires};
+use crate::host::Dial;
+use crate::scenario::{Bind, millis};
+
+/// Binds inside of the host that asks.
+#[derive(Clone, Debug)]
+pub(super) struct TurmoilNetwork {
+    wires: Arc<Wires>,
+    queue: Queue,
+    bind: Bind,
+}
+
+/// Listens inside of a host.
+#[derive(Debug)]
+pub(super) struct TurmoilListener {
+    addr: SocketAddr,
+    queue: Queue,
+}
+
+/// Dials the server from inside of a client's host.
+#[derive(Clone, Debug)]
+pub struct TurmoilDial {
+    wires: Arc<Wires>,
+    host: IpAddr,
+    server: SocketAddr,
+    caller: Caller,
+}
+
+impl TurmoilNetwork {
+    pub(super) const fn new(wires: Arc<Wires>, queue: Queue, bind: Bind) -> Self {
+        Self { wires, queue, bind }
+    }
+}
+
+impl Network for TurmoilNetwork {
+    type Listener = TurmoilListener;
+
+    async fn bind(&self, addr: &Addr) -> io::Result<TurmoilListener> {
+        match self.bind {
+            Bind::Ok => {}
+            Bind::Late { ms } => tokio::time::sleep(millis(ms)).await,
+            Bind::InUse => return Err(ErrorKind::AddrInUse.into()),
+            Bind::Hang => pending().await,
+        }
+        let listener = TcpListener::bind(place(addr)?).await?;
+        let addr = listener.local_addr()?;
+        let kernel = tokio::spawn(fill(listener, Arc::clone(&self.wires), self.queue.clone()));
+        self.queue.filled_by(kernel.abort_handle());
+        Ok(TurmoilListener {
+            addr,
+            queue: self.queue.clone(),
+        })
+    }
+}
+
+/// What turmoil, whose hosts have one IPv4 address each, makes of an address.
+fn place(addr: &Addr) -> io::Result<SocketAddr> {
+    let Some(addr) = addr.tcp() else {
+        return Err(ErrorKind::Unsupported.into());
+    };
+    match addr.ip() {
+        // All addresses, as on a socket that takes both kinds.
+        ip if ip.is_unspecified() => Ok((Ipv4Addr::UNSPECIFIED, addr.port()).into()),
+        IpAddr::V4(ip) if ip.is_loopback() => Ok(addr),
+        IpAddr::V4(_) | IpAddr::V6(_) => Err(ErrorKind::AddrNotAvailable.into()),
+    }
+}
+
+/// Lets in whoever comes.
+async fn fill(listener: TcpListener, wires: Arc<Wires>, queue: Queue) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = queue.ripens() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let there = Instant::now() + wires.latency() * 2;
+        let entered = accepted.and_then(|(stream, peer)| {
+            let io = TurmoilIo::new(stream, &wires, End::Server)?;
+            queue.push(there, io, Addr::Tcp(peer));
+            Ok(())
+        });
+        if entered.is_err() {
+            // turmoil's accept never fails, and nobody comes but by our own dial.
+            return;
+        }
+    }
+}
+
+impl Listener for TurmoilListener {
+    type Io = TurmoilIo;
+
+    async fn accept(&mut self) -> io::Result<(TurmoilIo, Addr)> {
+        poll_fn(|cx| self.queue.poll_take(cx)).await
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Ok(Addr::Tcp(self.addr))
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(TurmoilIo, Addr)>> {
+        self.queue.take().transpose()
+    }
+
+    /// turmoil sends a reset only for bytes that were left unread. So the end of this connection is
+    /// marked as one, and the other end takes it for one when it has read what came before.
+    fn abort(io: &TurmoilIo) -> io::Result<()> {
+        io.reset();
+        Ok(())
+    }
+}
+
+impl Drop for TurmoilListener {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl TurmoilDial {
+    pub(super) const fn new(
+        wires: Arc<Wires>,
+        host: IpAddr,
+        server: SocketAddr,
+        caller: Caller,
+    ) -> Self {
+        Self {
+            wires,
+            host,
+            server,
+            caller,
+        }
+    }
+}
+
+impl Dial for TurmoilDial {
+    type Io = TurmoilIo;
+
+    /// A connection, or a refusal, one round trip later: turmoil's own come half a round trip too
+    /// soon, since it carries what answers a SYN to its sender at once.
+    async fn dial(&self) -> io::Result<TurmoilIo> {
+        let answer = Instant::now() + self.wires.latency() * 2;
+        let attempt = self.wires.dials(self.host, self.caller);
+        let connected = TcpStream::connect(self.server).await;
+        drop(attempt);
+        let connected = connected.and_then(|it| TurmoilIo::new(it, &self.wires, End::Client));
+        sleep_until(answer).await;
+        self.wires.travels(self.host).await;
+        connected
+    }
+
+    fn reset(io: TurmoilIo) {
+        io.reset();
+    }
+}
