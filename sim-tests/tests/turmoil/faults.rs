@@ -1,0 +1,212 @@
+//! Faults of the network and of the clock, under the eyes of every law.
+
+use std::ops::ControlFlow;
+
+use lamplighter::Signal;
+use lamplighter_sim::{
+    Act, ActDoes, Budget, Client, ClientDoes, Entry, HandlerDoes, Home, Hook, HookDoes, Link,
+    Memory, Observer, Request, Run, RunEnd, Scenario, ScenarioError, Turmoil, World,
+};
+
+use super::run;
+
+fn asks(does: HandlerDoes, takes_ms: u32) -> Client {
+    Client {
+        gap_ms: 1,
+        home: Home::Own,
+        does: ClientDoes::Http1 {
+            requests: vec![Request {
+                takes_ms,
+                does,
+                ..Request::default()
+            }],
+        },
+    }
+}
+
+fn act(gap_ms: u32, does: ActDoes) -> Act {
+    Act { gap_ms, does }
+}
+
+const SIGTERM: ActDoes = ActDoes::Signal(Signal::Sigterm);
+
+/// Drains for a second at most.
+fn plan() -> Budget {
+    Budget {
+        drain_ms: 1_000,
+        ..Budget::default()
+    }
+}
+
+/// When the first line that ends so was seen, in milliseconds.
+fn at(run: &Run, end: &str) -> u64 {
+    let text = run.text();
+    let line = text.lines().find(|line| line.ends_with(end));
+    let line = line.unwrap_or_else(|| panic!("nobody saw `{end}`:\n{text}"));
+    line.trim_start()
+        .split_once('.')
+        .unwrap()
+        .0
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn a_jump_of_the_servers_clock_brings_its_deadline_and_nobody_elses() {
+    let run = run(&Scenario {
+        plan: plan(),
+        clients: vec![
+            asks(HandlerDoes::Hang, 0),
+            Client {
+                gap_ms: 0,
+                does: ClientDoes::Idle {
+                    requests: vec![Request {
+                        gap_ms: 2_000,
+                        ..Request::default()
+                    }],
+                },
+                ..Client::default()
+            },
+        ],
+        acts: vec![act(100, SIGTERM), act(300, ActDoes::Jump { ms: 700 })],
+        ..Scenario::default()
+    });
+    // Of the drain's second 300 ms passed for everybody, and 700 for the server.
+    let cut = at(&run, "http/1 cut, 1 cut");
+    assert_eq!(cut, 401, "{}", run.text());
+    assert_eq!(at(&run, "client#0      lost 0: reset, 0 bytes"), cut + 1);
+}
+
+#[test]
+fn a_jump_far_beyond_every_deadline_passes_every_phase() {
+    let run = run(&Scenario {
+        plan: plan(),
+        hooks: vec![Hook {
+            does: HookDoes::Hang,
+            ..Hook::default()
+        }],
+        clients: vec![asks(HandlerDoes::Hang, 0)],
+        acts: vec![act(100, SIGTERM), act(100, ActDoes::Jump { ms: 3_600_000 })],
+        ..Scenario::default()
+    });
+    for line in [
+        "cancelled",
+        "phase         force-closing",
+        "phase         running-hooks",
+        "hook          h0 timed out",
+        "phase         disposing",
+    ] {
+        at(&run, line);
+    }
+}
+
+#[test]
+fn what_was_due_in_a_freeze_is_done_after_it_as_in_memory() {
+    let scenario = Scenario {
+        plan: plan(),
+        clients: vec![asks(HandlerDoes::Answer, 250), asks(HandlerDoes::Hang, 0)],
+        acts: vec![act(100, SIGTERM), act(50, ActDoes::Freeze { ms: 500 })],
+        ..Scenario::default()
+    };
+    let turmoil = run(&scenario);
+    let memory = Memory::default().run(&scenario, &mut ()).unwrap();
+    assert_eq!(memory.lifecycle(), turmoil.lifecycle());
+    assert_eq!(at(&turmoil, "handler#0/0   answered"), 650);
+    assert_eq!(at(&turmoil, "phase         force-closing"), 1_100);
+}
+
+#[test]
+fn a_client_whose_line_is_held_is_late_and_holds_the_stop_up_no_longer_than_its_time() {
+    let scenario = |release_ms| Scenario {
+        plan: plan(),
+        clients: vec![
+            asks(HandlerDoes::Answer, 100),
+            asks(HandlerDoes::Answer, 20),
+        ],
+        acts: vec![
+            act(50, ActDoes::Hold { client: 0 }),
+            act(10, SIGTERM),
+            act(release_ms, ActDoes::Release { client: 0 }),
+        ],
+        ..Scenario::default()
+    };
+    let run = run(&scenario(2_000));
+    // The answer left the server in its time; its last bytes were waited for, for a second.
+    assert!(run.report.clone().unwrap().is_clean(), "{}", run.text());
+    assert_eq!(at(&run, "client#0      answered 0: 200, 0 bytes"), 2_060);
+}
+
+#[test]
+fn a_client_that_is_parted_is_never_answered_and_the_server_ends() {
+    let run = run(&Scenario {
+        plan: plan(),
+        clients: vec![
+            asks(HandlerDoes::Answer, 100),
+            Client {
+                home: Home::Own,
+                ..Client::default()
+            },
+        ],
+        acts: vec![act(50, ActDoes::Partition { client: 0 }), act(10, SIGTERM)],
+        ..Scenario::default()
+    });
+    assert_eq!(run.end, RunEnd::ClientsLeft(1), "{}", run.text());
+    assert!(run.report.unwrap().is_complete());
+}
+
+/// Ends the run at the first entry that a client makes.
+struct UntilAClient;
+
+impl Observer for UntilAClient {
+    fn sees(&mut self, entry: &Entry) -> ControlFlow<()> {
+        if entry.to_string().contains("client#0") {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn an_observer_ends_a_run_where_it_likes() {
+    let scenario = Scenario {
+        clients: vec![asks(HandlerDoes::Answer, 0)],
+        acts: vec![act(100, SIGTERM)],
+        ..Scenario::default()
+    };
+    let run = Turmoil::default()
+        .run(&scenario, &mut UntilAClient)
+        .unwrap();
+    assert_eq!(run.end, RunEnd::Broken);
+    assert!(
+        run.text().ends_with("client#0      dialled\n"),
+        "{}",
+        run.text()
+    );
+}
+
+#[test]
+fn a_line_without_latency_is_refused() {
+    let scenario = Scenario {
+        link: Link {
+            latency_ms: 0,
+            ..Link::default()
+        },
+        ..Scenario::default()
+    };
+    let refused = Turmoil::default().run(&scenario, &mut ());
+    assert_eq!(
+        refused.unwrap_err(),
+        ScenarioError::Unsupported {
+            what: "a line without latency",
+            world: "turmoil"
+        }
+    );
+}
+
+#[test]
+fn every_law_holds_for_scenarios_drawn_by_lot() {
+    let drawn = (0..).map(Scenario::draw);
+    for scenario in drawn.filter(|it| it.link.latency_ms > 0).take(40) {
+        run(&scenario);
+    }
+}
