@@ -26,4 +26,4 @@ pub use scenario::{
     Red, Request, RequestId, Scenario, ScenarioError, Start, Worker, WorkerDoes,
 };
 pub use trace::{Clock, Entry, Trace};
-pub use world::{Memory, Observer, Run, RunEnd, Turmoil, World};
+pub use world::{Memory, Observer, Real, Run, RunEnd, Turmoil, World};

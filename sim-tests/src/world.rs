@@ -3,6 +3,7 @@
 //! **Invariant:** a scenario that two worlds take gives the same lines of the server's life in both.
 
 pub mod memory;
+pub mod real;
 pub mod turmoil;
 
 use std::ops::ControlFlow;
@@ -14,6 +15,7 @@ use crate::scenario::{Scenario, ScenarioError};
 use crate::trace::{Entry, Text};
 
 pub use memory::Memory;
+pub use real::Real;
 pub use turmoil::Turmoil;
 
 /// Something that carries out scenarios.
