@@ -423,6 +423,11 @@ impl Server {
             );
         }
         let refused = parts.check();
+        let limits = if parts.network.has_clock() {
+            parts.limits
+        } else {
+            parts.limits.date_header(false)
+        };
         // First of all: a signal during the start is a stop, not the end of the process.
         let (signals, armed) = match parts.source {
             Some(source) => arm_source(life, &own, source, parts.stop_on, mode),
@@ -432,14 +437,14 @@ impl Server {
         let admin_bind = protocols.take_bind();
         let infrastructure = protocols.build(&life.health, &life.signal);
         let admin = admin_bind.map(|bind| {
-            let limits = parts.limits.clone();
+            let limits = limits.clone();
             let infrastructure = infrastructure.as_ref().map(|shown| shown.for_admin());
             Admin::new(bind, life, infrastructure, limits, &tasks)
         });
         let transport = Transport::new(Setup {
             app: parts.app,
             infrastructure,
-            limits: parts.limits,
+            limits,
             budget: life.ask(|machine| *machine.budget()),
             clock: life.clock.clone(),
             tasks: tasks.clone(),

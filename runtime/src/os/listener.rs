@@ -172,4 +172,13 @@ pub trait Network: Send + Sync + 'static {
     ///
     /// Dropping the future must leave nothing bound.
     fn bind(&self, addr: &Addr) -> impl Future<Output = std::io::Result<Self::Listener>> + Send;
+
+    /// Whether its clients live in the time of this machine's clock: true unless said.
+    ///
+    /// Where they do not, as in a simulation, answers carry no `Date` header, whatever
+    /// [`Limits::date_header`](crate::Limits::date_header) says: a server without a clock must not
+    /// send one (RFC 9110, 6.6.1), and two runs of one simulation would differ by it.
+    fn has_clock(&self) -> bool {
+        true
+    }
 }

@@ -174,6 +174,11 @@ impl BoxNetwork {
     pub(crate) async fn bind(&self, addr: &Addr) -> io::Result<AnyListener> {
         self.0.bind(addr).await
     }
+
+    /// As [`Network::has_clock`].
+    pub(crate) fn has_clock(&self) -> bool {
+        self.0.has_clock()
+    }
 }
 
 impl fmt::Debug for BoxNetwork {
@@ -184,11 +189,16 @@ impl fmt::Debug for BoxNetwork {
 
 trait ErasedNetwork: Send + Sync {
     fn bind<'a>(&'a self, addr: &'a Addr) -> Boxed<'a, io::Result<AnyListener>>;
+    fn has_clock(&self) -> bool;
 }
 
 impl<N: Network> ErasedNetwork for N {
     fn bind<'a>(&'a self, addr: &'a Addr) -> Boxed<'a, io::Result<AnyListener>> {
         Box::pin(async move { Network::bind(self, addr).await.map(AnyListener::new) })
+    }
+
+    fn has_clock(&self) -> bool {
+        Network::has_clock(self)
     }
 }
 
