@@ -74,6 +74,8 @@ pub async fn run<D: Dial>(number: u16, client: Client, dial: D, trace: Trace) {
         } => slow::writes(&eyes, &dial, *bytes, *chunk, *every_ms).await,
         ClientDoes::ResetMid { after_bytes, .. } => slow::resets(&eyes, &dial, *after_bytes).await,
         ClientDoes::Probe { of, every_ms } => probe::asks(&eyes, &dial, *of, *every_ms).await,
+        // Only a simulation knows what its visitors do.
+        ClientDoes::Own { .. } => {}
     }
     eyes.saw(ClientSaw::Done);
 }

@@ -196,7 +196,8 @@ fn phase_after(entry: &Entry) -> Option<usize> {
         | WhatHappened::Hook(_)
         | WhatHappened::Worker(_)
         | WhatHappened::Handler(_)
-        | WhatHappened::Wire(_) => return None,
+        | WhatHappened::Wire(_)
+        | WhatHappened::Note(_) => return None,
     };
     Phase::ALL.iter().position(|it| *it == phase)
 }

@@ -26,4 +26,10 @@ pub trait Dial: Clone + Send + Sync + 'static {
 
     /// Ends the connection by a reset, whatever is on its way.
     fn reset(io: Self::Io);
+
+    /// The way to the server of the host with this number; 0 is the one that this leads to already.
+    #[must_use]
+    fn to_host(&self, number: u16) -> Option<Self> {
+        (number == 0).then(|| self.clone())
+    }
 }

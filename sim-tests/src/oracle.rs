@@ -105,11 +105,33 @@ impl Oracle {
         }
     }
 
+    /// With the laws that hold for every server, whatever it is: all that a service of somebody's own
+    /// can be held against, of which the scenario says only what befalls it.
+    #[must_use]
+    pub fn of_any_server(scenario: &Scenario) -> Self {
+        Self {
+            scenario: scenario.clone(),
+            laws: vec![
+                Box::new(order::Order::default()),
+                Box::new(connections::Connections::default()),
+                Box::new(signals_heard::Heard::default()),
+                Box::new(report::ReportLaw),
+            ],
+            broken: None,
+        }
+    }
+
     /// With one more.
     #[must_use]
     pub fn and(mut self, law: impl Invariant + 'static) -> Self {
         self.laws.push(Box::new(law));
         self
+    }
+
+    /// The law that was broken so far, if one was.
+    #[must_use]
+    pub const fn broken(&self) -> Option<&Violation> {
+        self.broken.as_ref()
     }
 
     /// Judges the run that it has seen.

@@ -19,8 +19,8 @@ use futures_core::Stream;
 use lamplighter::Events;
 
 pub use entry::{
-    Break, ClientSaw, Entry, HandlerSaw, HookSaw, WhatHappened, Who, WireSaw, WorkerSaw, WorldDid,
-    wire_hash,
+    Break, ClientSaw, Entry, HandlerSaw, HookSaw, Note, WhatHappened, Who, WireSaw, WorkerSaw,
+    WorldDid, wire_hash,
 };
 pub use text::Text;
 
@@ -36,7 +36,8 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 struct Shared {
     entries: Vec<Entry>,
-    events: Option<Events>,
+    /// Of each server, with whose lines they are.
+    events: Vec<(Who, Events)>,
     /// Whoever waits for entries: woken by a new one, and by an event of the server.
     reader: Option<Waker>,
     /// Whether what passes on the wire is written down.
@@ -49,7 +50,7 @@ impl Trace {
     pub fn new(clock: Clock) -> Self {
         let shared = Shared {
             entries: Vec::with_capacity(64),
-            events: None,
+            events: Vec::new(),
             reader: None,
             wire: false,
         };
@@ -72,8 +73,14 @@ impl Trace {
 
     /// Reads the server's lines from here. To be called before the server starts, once.
     pub fn follow(&self, events: Events) {
+        self.follow_as(Who::Server, events);
+    }
+
+    /// As [`follow`](Self::follow), of one more server. What two servers do in one instant, with
+    /// nobody else's entry between, stands in the order in which they were followed.
+    pub(crate) fn follow_as(&self, who: Who, events: Events) {
         let mut shared = self.lock();
-        shared.events = Some(events);
+        shared.events.push((who, events));
         shared.wake();
     }
 
@@ -87,6 +94,14 @@ impl Trace {
             who,
             what: what.into(),
         });
+        shared.wake();
+    }
+
+    /// Writes down what the servers have said until now.
+    pub(crate) fn catch_up(&self) {
+        let at = (self.clock)();
+        let mut shared = self.lock();
+        shared.read_events(at);
         shared.wake();
     }
 
@@ -142,26 +157,23 @@ impl Trace {
 
 impl Shared {
     fn read_events(&mut self, at: Duration) {
-        let Some(events) = &mut self.events else {
-            return;
-        };
         // The reader is who is to be woken by the next event, whoever asks now.
         let waker = self.reader.as_ref().unwrap_or(Waker::noop());
         let mut context = Context::from_waker(waker);
-        loop {
-            match Pin::new(&mut *events).poll_next(&mut context) {
-                Poll::Ready(Some(event)) => self.entries.push(Entry {
-                    at,
-                    who: Who::Server,
-                    what: WhatHappened::Server(event),
-                }),
-                Poll::Ready(None) => {
-                    self.events = None;
-                    return;
+        let entries = &mut self.entries;
+        self.events.retain_mut(|(who, events)| {
+            loop {
+                match Pin::new(&mut *events).poll_next(&mut context) {
+                    Poll::Ready(Some(event)) => entries.push(Entry {
+                        at,
+                        who: *who,
+                        what: WhatHappened::Server(event),
+                    }),
+                    Poll::Ready(None) => return false,
+                    Poll::Pending => return true,
                 }
-                Poll::Pending => return,
             }
-        }
+        });
     }
 
     fn wake(&self) {

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a scenario that two worlds take gives the same lines of the server's life in both.
 
+pub(crate) mod cast;
 pub mod memory;
 pub mod real;
 pub mod turmoil;
@@ -59,6 +60,8 @@ pub struct Run {
     pub end: RunEnd,
     /// How many tasks were left on the server's runtime; `None` where the world cannot tell.
     pub tasks_left: Option<usize>,
+    /// Why there was no server to be run: the code that makes it failed.
+    pub unmade: Option<String>,
 }
 
 /// How a run ended.
@@ -83,6 +86,7 @@ impl Run {
             report,
             end,
             tasks_left: None,
+            unmade: None,
         }
     }
 

@@ -106,7 +106,8 @@ fn client_place(run: &Run, client: u16, is: impl Fn(ClientSaw) -> bool) -> usize
         | WhatHappened::Hook(_)
         | WhatHappened::Worker(_)
         | WhatHappened::Handler(_)
-        | WhatHappened::Wire(_) => false,
+        | WhatHappened::Wire(_)
+        | WhatHappened::Note(_) => false,
     });
     // Beyond the end if there is none, which whoever indexes it says.
     place.unwrap_or(usize::MAX)

@@ -342,6 +342,8 @@ pub(super) const fn of_client(does: &ClientDoes) -> Row {
         ClientDoes::SlowWriter { .. } => Row::SlowWriter,
         ClientDoes::ResetMid { .. } => Row::ResetMid,
         ClientDoes::Probe { .. } => Row::Probe,
+        // Campaigns of cases have none; it says nothing.
+        ClientDoes::Own { .. } => Row::SilentClient,
     }
 }
 

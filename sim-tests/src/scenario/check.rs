@@ -119,7 +119,8 @@ impl ClientDoes {
             | Self::NoSettingsAck
             | Self::NoPong
             | Self::Idle { .. }
-            | Self::ResetMid { .. } => &[],
+            | Self::ResetMid { .. }
+            | Self::Own { .. } => &[],
         };
         match numbers.iter().find(|(_, number)| *number == 0) {
             Some((what, _)) => Err(ScenarioError::Zero { what }),

@@ -117,6 +117,11 @@ pub enum ClientDoes {
         /// From question to question.
         every_ms: u32,
     },
+    /// What this visitor of a [simulation](crate::Simulation) does, by its place there.
+    Own {
+        /// Which visitor.
+        visitor: u16,
+    },
 }
 
 paste_enum!(ClientDoes {
@@ -124,7 +129,7 @@ paste_enum!(ClientDoes {
     Websocket { messages, every_ms }, Events { every_ms, hears },
     Silent, HalfHead, HalfPreface, NoSettingsAck, NoPong, Idle { requests },
     SlowReader { bytes, window, chunk, every_ms }, SlowWriter { bytes, chunk, every_ms },
-    ResetMid { bytes, after_bytes }, Probe { of, every_ms },
+    ResetMid { bytes, after_bytes }, Probe { of, every_ms }, Own { visitor },
 });
 
 impl Default for ClientDoes {
@@ -194,7 +199,8 @@ impl ClientDoes {
             | Self::Silent
             | Self::HalfHead
             | Self::HalfPreface
-            | Self::Probe { .. } => None,
+            | Self::Probe { .. }
+            | Self::Own { .. } => None,
         }
     }
 

@@ -160,6 +160,7 @@ kinds! {
         SlowWriter { bytes: 0, chunk: 1, every_ms: 1 };
         ResetMid { bytes: 0, after_bytes: 0 };
         Probe { of: ProbeOf::Readiness, every_ms: 1 };
+        Own { visitor: 0 };
     }
 }
 

@@ -61,6 +61,8 @@ fn cases_reach_every_kind_and_every_field() {
         "LameDuckReadiness::Off",
         "ActDoes::Jump",
         "Signal::Sigterm",
+        // Simulations of services of somebody's own have visitors.
+        "ClientDoes::Own",
     ] {
         assert!(names.remove(by_default), "{by_default}");
     }

@@ -21,6 +21,16 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What somebody's own code says, if it is that.
+    #[must_use]
+    pub const fn note(&self) -> Option<Note> {
+        if let WhatHappened::Note(note) = self.what {
+            Some(note)
+        } else {
+            None
+        }
+    }
+
     /// What the server says, if it is one of its lines.
     #[must_use]
     pub const fn server(&self) -> Option<&ServerEventKind> {
@@ -31,7 +41,8 @@ impl Entry {
             | WhatHappened::Hook(_)
             | WhatHappened::Worker(_)
             | WhatHappened::Handler(_)
-            | WhatHappened::Wire(_) => None,
+            | WhatHappened::Wire(_)
+            | WhatHappened::Note(_) => None,
         }
     }
 }
@@ -43,6 +54,8 @@ pub enum Who {
     World,
     /// The server itself.
     Server,
+    /// What runs on a host, by its number: 0 is the one whose server is [`Server`](Self::Server).
+    Host(u16),
     /// A client, by its place in the scenario.
     Client(u16),
     /// A hook, by its place in the scenario.
@@ -72,6 +85,8 @@ pub enum WhatHappened {
     Handler(HandlerSaw),
     /// At the server's end of a connection.
     Wire(WireSaw),
+    /// By somebody's own code.
+    Note(Note),
 }
 
 macro_rules! what_happened {
@@ -86,7 +101,16 @@ macro_rules! what_happened {
 
 what_happened! {
     World(WorldDid), Server(ServerEvent), Client(ClientSaw), Hook(HookSaw), Worker(WorkerSaw),
-    Handler(HandlerSaw), Wire(WireSaw),
+    Handler(HandlerSaw), Wire(WireSaw), Note(Note),
+}
+
+/// Something that somebody's own code says of itself, for its own laws.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it did, such as `stored`.
+    pub what: &'static str,
+    /// What it did it to: a number of its own, such as that of an order.
+    pub of: u64,
 }
 
 /// What the world does.

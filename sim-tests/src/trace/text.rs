@@ -8,7 +8,8 @@ use std::time::Duration;
 use lamplighter::ServerEventKind;
 
 use super::entry::{
-    Break, ClientSaw, Entry, HandlerSaw, HookSaw, WhatHappened, Who, WireSaw, WorkerSaw, WorldDid,
+    Break, ClientSaw, Entry, HandlerSaw, HookSaw, Note, WhatHappened, Who, WireSaw, WorkerSaw,
+    WorldDid,
 };
 
 /// Entries that print as lines: milliseconds since the run began, who, what.
@@ -51,7 +52,7 @@ impl Entry {
     /// Whether it is one of the server's lines that every world agrees on.
     #[must_use]
     pub const fn is_lifecycle(&self) -> bool {
-        let WhatHappened::Server(event) = &self.what else {
+        let (WhatHappened::Server(event), Who::Server) = (&self.what, self.who) else {
             return false;
         };
         !matches!(
@@ -94,6 +95,7 @@ impl fmt::Display for Who {
         match self {
             Self::World => f.write_str("world"),
             Self::Server => f.write_str("server"),
+            Self::Host(number) => write!(f, "host#{number}"),
             Self::Client(number) => write!(f, "client#{number}"),
             Self::Hook(number) => write!(f, "hook#{number}"),
             Self::Worker(number) => write!(f, "worker#{number}"),
@@ -113,6 +115,7 @@ impl fmt::Display for WhatHappened {
             Self::Worker(what) => what.fmt(f),
             Self::Handler(what) => what.fmt(f),
             Self::Wire(what) => what.fmt(f),
+            Self::Note(Note { what, of }) => write!(f, "{what} {of}"),
         }
     }
 }

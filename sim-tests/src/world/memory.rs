@@ -21,6 +21,7 @@ use tokio::time::Instant;
 pub use dial::MemoryDial;
 pub use end::End;
 
+use super::cast::{Cast, Scripted};
 use super::{Observer, Run, RunEnd, World};
 use crate::client;
 use crate::scenario::{ActDoes, Client, Scenario, ScenarioError};
@@ -57,6 +58,22 @@ impl Memory {
         F: Fn(u16, Client, MemoryDial, Trace) -> Fut,
         Fut: Future<Output = ()> + Send + 'static,
     {
+        self.run_cast(scenario, observer, &Scripted, client)
+    }
+
+    /// As [`run_with`](Self::run_with), with the servers of `cast`.
+    pub(crate) fn run_cast<C, F, Fut>(
+        &self,
+        scenario: &Scenario,
+        observer: &mut dyn Observer,
+        cast: &C,
+        client: F,
+    ) -> Result<Run, ScenarioError>
+    where
+        C: Cast,
+        F: Fn(u16, Client, MemoryDial, Trace) -> Fut,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
         scenario.check()?;
         for act in &scenario.acts {
             if let ActDoes::Jump { .. } = act.does {
@@ -83,7 +100,7 @@ impl Memory {
             if self.wire {
                 trace.with_wire();
             }
-            root::Root::new(&scenario, trace, called, client)
+            root::Root::new(&scenario, trace, called, cast, client)
                 .run(observer)
                 .await
         });

@@ -22,6 +22,7 @@ use life::Life;
 pub use net::TurmoilDial;
 pub use stream::TurmoilIo;
 
+use super::cast::{Cast, Scripted};
 use super::{Observer, Run, World};
 use crate::client;
 use crate::scenario::{Client, Scenario, ScenarioError};
@@ -69,9 +70,25 @@ impl Turmoil {
         F: Fn(u16, Client, TurmoilDial, Trace) -> Fut,
         Fut: Future<Output = ()> + 'static,
     {
+        self.run_cast(scenario, observer, &Scripted, client)
+    }
+
+    /// As [`run_with`](Self::run_with), with the servers of `cast`.
+    pub(crate) fn run_cast<C, F, Fut>(
+        &self,
+        scenario: &Scenario,
+        observer: &mut dyn Observer,
+        cast: &C,
+        client: F,
+    ) -> Result<Run, ScenarioError>
+    where
+        C: Cast + Clone + 'static,
+        F: Fn(u16, Client, TurmoilDial, Trace) -> Fut,
+        Fut: Future<Output = ()> + 'static,
+    {
         scenario.check()?;
         check(scenario)?;
-        Ok(Life::new(scenario, self.wire, client).run(observer))
+        Ok(Life::new(scenario, self.wire, cast, client).run(observer))
     }
 }
 

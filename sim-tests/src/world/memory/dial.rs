@@ -4,6 +4,7 @@
 //! connection in its queue from when the client's first word reaches it.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -17,11 +18,16 @@ use crate::service::pass;
 pub struct MemoryDial {
     net: Net,
     client: u16,
+    /// The networks of all hosts, in order.
+    nets: Arc<[Net]>,
 }
 
 impl MemoryDial {
-    pub(super) const fn new(net: Net, client: u16) -> Self {
-        Self { net, client }
+    /// To the first host.
+    pub(super) fn new(nets: &Arc<[Net]>, client: u16) -> Option<Self> {
+        let net = nets.first()?.clone();
+        let nets = Arc::clone(nets);
+        Some(Self { net, client, nets })
     }
 
     /// One trip, which takes longer where something is held.
@@ -49,6 +55,14 @@ impl Dial for MemoryDial {
 
     fn reset(io: End) {
         io.abort();
+    }
+
+    fn to_host(&self, number: u16) -> Option<Self> {
+        let net = self.nets.get(usize::from(number))?.clone();
+        Some(Self {
+            net,
+            ..self.clone()
+        })
     }
 }
 

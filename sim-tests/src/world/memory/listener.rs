@@ -75,6 +75,11 @@ impl Network for MemoryNetwork {
             addr: addr.clone(),
         })
     }
+
+    /// What its clients have is simulated.
+    fn has_clock(&self) -> bool {
+        false
+    }
 }
 
 /// The listener of a run.

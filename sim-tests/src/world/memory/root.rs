@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use lamplighter::{Report, ServerEventKind, signal_channel};
+use lamplighter::{ChannelSignals, Report, ServerEventKind, SignalSender, signal_channel};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -19,31 +19,37 @@ use super::dial::MemoryDial;
 use super::listener::MemoryNetwork;
 use super::net::Net;
 use super::{Observer, Run, RunEnd};
-use crate::act::{Actor, Comes, Fault, Schedule, live};
-use crate::scenario::{Client, Origin, Scenario};
-use crate::service;
+use crate::act::{Actor, Comes, Fault, Schedule};
+use crate::scenario::{Bind, Client, Origin, Scenario};
 use crate::trace::{Entry, Trace, WhatHappened, Who, WorldDid};
+use crate::world::cast::{BoxError, Cast, Made, MakingAll, Opened, Opening, Ways, no_signals};
 use crate::world::{AFTERMATH, Rescue, Rescued};
 
 pub(super) struct Root<F> {
     scenario: Arc<Scenario>,
     called: Instant,
     trace: Trace,
-    net: Net,
-    actor: Actor,
+    /// The network of each host, in order.
+    nets: Arc<[Net]>,
+    /// The servers on their way to be made.
+    making: Option<MakingAll>,
+    unmade: Option<BoxError>,
+    /// Where signals go, until there is somebody who sends them.
+    signals: Option<SignalSender>,
+    actor: Option<Actor>,
     schedule: Schedule,
     /// When the schedule's times begin, once they have.
     origin: Option<Instant>,
     client: F,
     clients: Vec<Option<JoinHandle<()>>>,
-    owner: JoinHandle<Report>,
+    owner: Option<JoinHandle<Report>>,
     report: Option<Report>,
     rescue: Rescue,
     /// Until when clients may go on once the life is over.
     aftermath: Option<Instant>,
     freeze: Option<Pin<Box<dyn Future<Output = ()>>>>,
     timer: Option<Pin<Box<Sleep>>>,
-    post: Option<Pin<Box<Sleep>>>,
+    posts: Vec<Option<Pin<Box<Sleep>>>>,
     seen: Vec<Entry>,
     shown: usize,
 }
@@ -53,58 +59,124 @@ where
     F: Fn(u16, Client, MemoryDial, Trace) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    pub(super) fn new(scenario: &Arc<Scenario>, trace: Trace, called: Instant, client: F) -> Self {
-        let net = Net::new(scenario, trace.has_wire().then(|| trace.clone()));
+    pub(super) fn new<C: Cast>(
+        scenario: &Arc<Scenario>,
+        trace: Trace,
+        called: Instant,
+        cast: &C,
+        client: F,
+    ) -> Self {
+        let nets: Arc<[Net]> = (0..cast.hosts())
+            // What passes is written down of the first one, which everything is about.
+            .map(|host| {
+                let wire = (host == 0 && trace.has_wire()).then(|| trace.clone());
+                Net::new(scenario, wire)
+            })
+            .collect();
         let (signals, source) = signal_channel();
-        let network = MemoryNetwork {
-            net: net.clone(),
-            bind: scenario.start.bind,
-        };
-        let server = service::server(scenario, network, source, &trace);
-        let actor = Actor {
-            handle: server.handle(),
-            signals,
-            drop_owner: Arc::new(Notify::new()),
-            trace: trace.clone(),
-        };
-        trace.record(Who::World, WorldDid::Called);
-        let owner = live(server, scenario.start.call, Arc::clone(&actor.drop_owner));
         let schedule = Schedule::new(scenario);
-        Self {
+        let mut root = Self {
             scenario: Arc::clone(scenario),
             called,
-            net,
-            actor,
+            making: None,
+            unmade: None,
+            signals: Some(signals),
+            actor: None,
             rescue: Rescue::new(scenario, schedule.ends()),
             schedule,
-            origin: (scenario.from == Origin::Call).then_some(called),
+            origin: None,
             client,
             clients: Vec::new(),
-            owner: tokio::spawn(owner),
+            owner: None,
             report: None,
             aftermath: None,
             freeze: None,
             timer: None,
-            post: None,
+            posts: nets.iter().map(|_| None).collect(),
+            nets,
             seen: Vec::with_capacity(64),
             shown: 0,
             trace,
+        };
+        root.open(cast, source);
+        root
+    }
+
+    /// Has the servers made; where the only one is there at once, it is called at once.
+    fn open<C: Cast>(&mut self, cast: &C, source: ChannelSignals) {
+        let trace = self.trace.clone();
+        let mut source = Some(source);
+        let mut opened = Vec::new();
+        for (host, net) in (0..).zip(self.nets.iter()) {
+            let network = MemoryNetwork {
+                net: net.clone(),
+                bind: if host == 0 {
+                    self.scenario.start.bind
+                } else {
+                    Bind::Ok
+                },
+            };
+            // Of a number that no client has.
+            let ways = MemoryDial::new(&self.nets, u16::MAX - host);
+            let stage = Opening {
+                host,
+                scenario: &self.scenario,
+                trace: &trace,
+                ways: ways.map_or_else(Ways::none, Ways::new),
+            };
+            let signals = source.take().unwrap_or_else(no_signals);
+            opened.push((host, cast.open(stage, network, signals)));
         }
+        let mut opened = opened.into_iter();
+        let first = opened.next().map(|(_, first)| first);
+        match (first, opened.len()) {
+            (Some(Opened::Made(server)), 0) => self.call(Made::alone(server)),
+            (Some(first), _) => {
+                let others: Vec<_> = opened.collect();
+                let made = async move { Made::open(first, others, &trace).await };
+                self.making = Some(Box::pin(made));
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn call(&mut self, made: Made) {
+        let Some(signals) = self.signals.take() else {
+            return;
+        };
+        self.origin = (self.scenario.from == Origin::Call).then(Instant::now);
+        let actor = Actor {
+            handle: made.server.handle(),
+            signals,
+            drop_owner: Arc::new(Notify::new()),
+            trace: self.trace.clone(),
+        };
+        self.trace.record(Who::World, WorldDid::Called);
+        let owner = made.live(
+            self.scenario.start.call,
+            Arc::clone(&actor.drop_owner),
+            self.trace.clone(),
+        );
+        self.actor = Some(actor);
+        self.owner = Some(tokio::spawn(owner));
     }
 
     pub(super) async fn run(mut self, observer: &mut dyn Observer) -> Run {
         let end = poll_fn(|cx| self.poll(cx, observer)).await;
         let tasks = Handle::current().metrics().num_alive_tasks();
-        self.net.end();
+        self.nets.iter().for_each(Net::end);
         self.seen.append(&mut self.trace.take());
         let mut run = Run::new(self.seen, self.report, end);
         run.tasks_left = Some(tasks);
+        run.unmade = self.unmade.map(|error| error.to_string());
         run
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, observer: &mut dyn Observer) -> Poll<RunEnd> {
         loop {
-            self.net.poll(cx, &mut self.post);
+            for (net, post) in self.nets.iter().zip(&mut self.posts) {
+                net.poll(cx, post);
+            }
             if let Some(freeze) = &mut self.freeze {
                 if freeze.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
@@ -113,6 +185,19 @@ where
             }
             if self.show(cx, observer).is_break() {
                 return Poll::Ready(RunEnd::Broken);
+            }
+            if let Some(making) = &mut self.making
+                && let Poll::Ready(made) = making.as_mut().poll(cx)
+            {
+                self.making = None;
+                match made {
+                    Ok(made) => self.call(made),
+                    Err(error) => {
+                        self.unmade = Some(error);
+                        return Poll::Ready(RunEnd::Done);
+                    }
+                }
+                continue;
             }
             if let Some(end) = self.live(cx) {
                 // What the last step has made them see is shown as well.
@@ -137,6 +222,7 @@ where
             while let Some(entry) = self.seen.get(self.shown) {
                 self.shown += 1;
                 if self.origin.is_none()
+                    && entry.who == Who::Server
                     && let WhatHappened::Server(event) = &entry.what
                     && event.kind == ServerEventKind::Ready
                 {
@@ -151,7 +237,8 @@ where
     /// Whether the run is over.
     fn live(&mut self, cx: &mut Context<'_>) -> Option<RunEnd> {
         if self.aftermath.is_none()
-            && let Poll::Ready(report) = Pin::new(&mut self.owner).poll(cx)
+            && let Some(owner) = &mut self.owner
+            && let Poll::Ready(report) = Pin::new(owner).poll(cx)
         {
             self.report = report.ok();
             self.trace.record(Who::World, WorldDid::Returned);
@@ -184,7 +271,8 @@ where
         match comes {
             Comes::Client(number) => self.begin(number),
             Comes::Act(act) => {
-                if let Some(fault) = self.actor.does(act) {
+                let fault = self.actor.as_ref().and_then(|actor| actor.does(act));
+                if let Some(fault) = fault {
                     self.befalls(fault);
                 }
             }
@@ -196,24 +284,34 @@ where
         let Some(client) = self.scenario.clients.get(usize::from(number)) else {
             return;
         };
-        let dial = MemoryDial::new(self.net.clone(), number);
+        let Some(dial) = MemoryDial::new(&self.nets, number) else {
+            return;
+        };
         let client = (self.client)(number, client.clone(), dial, self.trace.clone());
         self.clients.push(Some(tokio::spawn(client)));
     }
 
     fn befalls(&mut self, fault: Fault) {
         match fault {
-            Fault::Hold(client) => self.net.hold(client),
-            Fault::Release(client) => self.net.release(client),
-            Fault::Partition(client) => self.net.partition(client),
+            Fault::Hold(client) => self.nets.iter().for_each(|net| net.hold(client)),
+            Fault::Release(client) => self.nets.iter().for_each(|net| net.release(client)),
+            Fault::Partition(client) => self.nets.iter().for_each(|net| net.partition(client)),
             Fault::Crash(client) => {
                 // They begin in the order of their numbers.
                 if let Some(Some(client)) = self.clients.get(usize::from(client)) {
                     client.abort();
                 }
             }
-            Fault::AcceptErrors(times, fault) => self.net.fail_accepts(times, fault),
-            Fault::BreakListener => self.net.break_listener(),
+            Fault::AcceptErrors(times, fault) => self
+                .nets
+                .iter()
+                .take(1)
+                .for_each(|net| net.fail_accepts(times, fault)),
+            Fault::BreakListener => self
+                .nets
+                .iter()
+                .take(1)
+                .for_each(|net| net.break_listener()),
             Fault::Jump(time) | Fault::Freeze(time) => {
                 self.freeze = Some(Box::pin(tokio::time::advance(time)));
             }
@@ -227,7 +325,10 @@ where
         }
         match self.rescue.take() {
             Rescued::By(signal) => {
-                self.actor.ends(signal);
+                match &self.actor {
+                    Some(actor) => actor.ends(signal),
+                    None => return Some(RunEnd::Stuck),
+                }
                 None
             }
             Rescued::Stuck => Some(RunEnd::Stuck),

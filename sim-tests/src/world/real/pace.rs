@@ -78,6 +78,7 @@ fn mark(entry: &Entry) -> Option<Mark> {
         | WhatHappened::Handler(_)
         | WhatHappened::Hook(_)
         | WhatHappened::Worker(_)
+        | WhatHappened::Note(_)
         | WhatHappened::Wire(_) => return None,
     };
     Some((entry.who, what))

@@ -40,6 +40,8 @@ pub(super) struct Setting {
     pub(super) bind: Bind,
     /// The clients that have a host to themselves.
     pub(super) alone: Vec<u16>,
+    /// How many hosts there are with a server beside the first one.
+    pub(super) others: u16,
 }
 
 /// A simulation that has not begun, or goes on.
@@ -53,6 +55,8 @@ pub(super) struct Hosts {
     shared: Host,
     alone: BTreeMap<u16, Host>,
     server: Host,
+    /// The hosts with a server beside the first one, and their accept queues.
+    others: Vec<(Host, Queue)>,
     /// The hosts whose line is held.
     held: Vec<IpAddr>,
     /// How many ticks the present one is to take instead of one.
@@ -105,6 +109,11 @@ impl Hosts {
         let alone = alone
             .map(|client| (*client, Host::new(&mut sim, &format!("client-{client}"))))
             .collect();
+        let others = (1..=setting.others).map(|host| {
+            let host = Host::new(&mut sim, &format!("server-{host}"));
+            (host, Queue::default())
+        });
+        let others = others.collect();
         let server = Host::new(&mut sim, "server");
         Self {
             sim,
@@ -115,6 +124,7 @@ impl Hosts {
             shared,
             alone,
             server,
+            others,
             held: Vec::new(),
             freeze: 0,
         }
@@ -126,20 +136,40 @@ impl Hosts {
     }
 
     /// What a server binds with, on its host.
-    pub(super) fn network(&self) -> TurmoilNetwork {
-        TurmoilNetwork::new(Arc::clone(&self.wires), self.queue.clone(), self.bind)
+    pub(super) fn network(&self, host: u16) -> TurmoilNetwork {
+        let (queue, bind) = match self.other(host) {
+            Some((_, queue)) => (queue, Bind::Ok),
+            None => (&self.queue, self.bind),
+        };
+        TurmoilNetwork::new(Arc::clone(&self.wires), queue.clone(), bind)
+    }
+
+    fn other(&self, host: u16) -> Option<&(Host, Queue)> {
+        self.others.get(usize::from(host.checked_sub(1)?))
+    }
+
+    fn server(&self, host: u16) -> &Host {
+        self.other(host).map_or(&self.server, |(host, _)| host)
+    }
+
+    /// What a server dials the others with, on its host.
+    pub(super) fn dial_from(&self, host: u16, window: usize) -> TurmoilDial {
+        // Of a number that no client has.
+        let client = u16::MAX - host;
+        self.dials(self.server(host).addr, Caller { client, window })
+    }
+
+    fn dials(&self, from: IpAddr, caller: Caller) -> TurmoilDial {
+        let others = self.others.iter().map(|(host, _)| host.addr);
+        let servers = std::iter::once(self.server.addr).chain(others);
+        let server = SocketAddr::new(self.server.addr, PORT);
+        let servers = servers.map(|addr| SocketAddr::new(addr, PORT)).collect();
+        TurmoilDial::new(Arc::clone(&self.wires), from, server, caller, servers)
     }
 
     /// What a client dials the server with, on its host.
     pub(super) fn dial(&self, client: u16, window: usize) -> TurmoilDial {
-        let server = SocketAddr::new(self.server.addr, PORT);
-        let caller = Caller { client, window };
-        TurmoilDial::new(
-            Arc::clone(&self.wires),
-            self.host(client).addr,
-            server,
-            caller,
-        )
+        self.dials(self.host(client).addr, Caller { client, window })
     }
 
     /// Runs a client on its host, from the next tick on.
@@ -148,9 +178,9 @@ impl Hosts {
             .order(Order::Run(client, Box::pin(process)));
     }
 
-    /// Runs a process on the server's host, from the next tick on.
-    pub(super) fn run_on_server(&self, process: impl Future<Output = ()> + 'static) {
-        self.server.order(Order::Run(0, Box::pin(process)));
+    /// Runs a process on the host of a server, from the next tick on.
+    pub(super) fn run_on_server(&self, host: u16, process: impl Future<Output = ()> + 'static) {
+        self.server(host).order(Order::Run(0, Box::pin(process)));
     }
 
     /// Does what is to be done now, on every host.
@@ -251,7 +281,8 @@ impl Hosts {
 
     fn all(&self) -> impl Iterator<Item = &Host> {
         let clients = std::iter::once(&self.shared).chain(self.alone.values());
-        clients.chain(std::iter::once(&self.server))
+        let others = self.others.iter().map(|(host, _)| host);
+        clients.chain(others).chain(std::iter::once(&self.server))
     }
 }
 

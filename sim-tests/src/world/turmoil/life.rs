@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use lamplighter::{Report, ServerEventKind, signal_channel};
-use tokio::sync::Notify;
+use lamplighter::{ChannelSignals, Report, ServerEventKind, signal_channel};
+use tokio::sync::{Notify, oneshot};
 
 use super::clock::{StepClock, TICK};
 use super::hosts::{Hosts, Setting};
 use super::net::TurmoilDial;
 use crate::act::{Actor, Comes, Fault, Schedule, live};
 use crate::scenario::{ActDoes, Client, Home, Origin, Scenario, millis};
-use crate::service;
 use crate::trace::{Entry, Trace, WhatHappened, Who, WorldDid};
+use crate::world::cast::{BoxError, Cast, Opened, Opening, Support, Ways, no_signals};
 use crate::world::{AFTERMATH, Observer, Rescue, Rescued, Run, RunEnd};
 
 /// How long a run goes on after its last thing, to see that nothing follows it.
@@ -37,10 +37,12 @@ pub(super) struct Life<F> {
     schedule: Schedule,
     rescue: Rescue,
     /// From when the schedule counts.
-    origin: Option<Duration>,
+    origin: Rc<Cell<Option<Duration>>>,
     /// The server's, once it is made.
     actor: Rc<OnceCell<Actor>>,
     report: Rc<RefCell<Option<Report>>>,
+    /// Why there is no server, if there is none.
+    unmade: Rc<RefCell<Option<BoxError>>>,
     /// How many clients are at work.
     at_work: Rc<Cell<usize>>,
     /// What clients do.
@@ -52,7 +54,12 @@ where
     F: Fn(u16, Client, TurmoilDial, Trace) -> Fut,
     Fut: Future<Output = ()> + 'static,
 {
-    pub(super) fn new(scenario: &Scenario, wire: bool, client: F) -> Self {
+    pub(super) fn new<C: Cast + Clone + 'static>(
+        scenario: &Scenario,
+        wire: bool,
+        cast: &C,
+        client: F,
+    ) -> Self {
         let scenario = Arc::new(scenario.clone());
         let clock = StepClock::default();
         let now = clock.clone();
@@ -61,11 +68,12 @@ where
             trace.with_wire();
         }
         let wire = wire.then(|| trace.clone());
-        let hosts = Hosts::new(&setting(&scenario), clock, wire);
+        let others = cast.hosts().saturating_sub(1);
+        let hosts = Hosts::new(&setting(&scenario, others), clock, wire);
         let schedule = Schedule::new(&scenario);
         let life = Self {
             rescue: Rescue::new(&scenario, schedule.ends()),
-            origin: (scenario.from == Origin::Call).then_some(Duration::ZERO),
+            origin: Rc::default(),
             scenario,
             hosts,
             trace,
@@ -73,17 +81,20 @@ where
             schedule,
             actor: Rc::default(),
             report: Rc::default(),
+            unmade: Rc::default(),
             at_work: Rc::default(),
             client,
         };
-        life.call();
+        life.call(cast);
         life
     }
 
     pub(super) fn run(mut self, observer: &mut dyn Observer) -> Run {
         let end = self.goes_on(observer);
         let report = self.report.borrow_mut().take();
-        Run::new(self.seen, report, end)
+        let mut run = Run::new(self.seen, report, end);
+        run.unmade = self.unmade.borrow().as_ref().map(ToString::to_string);
+        run
     }
 
     fn goes_on(&mut self, observer: &mut dyn Observer) -> RunEnd {
@@ -97,6 +108,9 @@ where
             self.step();
             if self.show(observer).is_break() {
                 return RunEnd::Broken;
+            }
+            if self.unmade.borrow().is_some() {
+                return RunEnd::Done;
             }
             if self.report.borrow().is_some() && self.is_empty() {
                 let over = *over.get_or_insert(now);
@@ -113,15 +127,52 @@ where
         }
     }
 
-    /// Makes the server on its host, and calls it.
-    fn call(&self) {
+    /// Makes the servers, each on its host, those that the first one depends on before it; and calls
+    /// it.
+    fn call<C: Cast + Clone + 'static>(&self, cast: &C) {
         let (signals, source) = signal_channel();
-        let drop_owner = Arc::new(Notify::new());
-        let network = self.hosts.network();
+        let over = Arc::new(Notify::new());
+        let mut ready = Vec::new();
+        for host in 1..cast.hosts() {
+            let open = self.opens(cast, host, no_signals());
+            let (trace, unmade) = (self.trace.clone(), Rc::clone(&self.unmade));
+            let (tell, told) = oneshot::channel();
+            ready.push(told);
+            let over = Arc::clone(&over);
+            self.hosts.run_on_server(host, async move {
+                match Support::begin(host, &trace, open()).await {
+                    Ok(support) => {
+                        let over = over.notified();
+                        // Nobody waits for it where the service is given up already.
+                        let _ = tell.send(());
+                        over.await;
+                        support.end().await;
+                    }
+                    Err(error) => *unmade.borrow_mut() = Some(error),
+                }
+            });
+        }
+        let open = self.opens(cast, 0, source);
         let (scenario, trace) = (Arc::clone(&self.scenario), self.trace.clone());
         let (actor, done) = (Rc::clone(&self.actor), Rc::clone(&self.report));
-        self.hosts.run_on_server(async move {
-            let server = service::server(&scenario, network, source, &trace);
+        let (origin, unmade) = (Rc::clone(&self.origin), Rc::clone(&self.unmade));
+        self.hosts.run_on_server(0, async move {
+            for ready in ready {
+                // One that fails has said why.
+                drop(ready.await);
+            }
+            let made = match open() {
+                Opened::Made(server) => Ok(server),
+                Opened::Making(making) => making.await,
+            };
+            let server = match made {
+                Ok(server) => server,
+                Err(error) => {
+                    unmade.borrow_mut().get_or_insert(error);
+                    return;
+                }
+            };
+            let drop_owner = Arc::new(Notify::new());
             let made = Actor {
                 handle: server.handle(),
                 signals,
@@ -129,21 +180,48 @@ where
                 trace: trace.clone(),
             };
             actor.get_or_init(|| made);
+            if scenario.from == Origin::Call {
+                origin.set(Some(trace.now()));
+            }
             trace.record(Who::World, WorldDid::Called);
             let report = live(server, scenario.start.call, drop_owner).await;
             trace.record(Who::World, WorldDid::Returned);
             *done.borrow_mut() = Some(report);
+            over.notify_waiters();
         });
+    }
+
+    /// Makes the server of a host, once it is on it.
+    fn opens<C: Cast + Clone + 'static>(
+        &self,
+        cast: &C,
+        host: u16,
+        signals: ChannelSignals,
+    ) -> Open {
+        let window = self.scenario.link.window_bytes as usize;
+        let ways = Ways::new(self.hosts.dial_from(host, window));
+        let network = self.hosts.network(host);
+        let (cast, trace) = (cast.clone(), self.trace.clone());
+        let scenario = Arc::clone(&self.scenario);
+        Box::new(move || {
+            let stage = Opening {
+                host,
+                scenario: &scenario,
+                trace: &trace,
+                ways,
+            };
+            cast.open(stage, network, signals)
+        })
     }
 
     /// Whether nothing more comes.
     fn is_empty(&self) -> bool {
         // Where the server is never ready, nobody comes.
-        self.schedule.next().is_none() || self.origin.is_none()
+        self.schedule.next().is_none() || self.origin.get().is_none()
     }
 
     fn begin_what_comes(&mut self, now: Duration) {
-        let (Some(origin), Some(actor)) = (self.origin, self.actor.get().cloned()) else {
+        let (Some(origin), Some(actor)) = (self.origin.get(), self.actor.get().cloned()) else {
             return;
         };
         while let Some(comes) = self.schedule.take(now.saturating_sub(origin)) {
@@ -203,9 +281,10 @@ where
             .is_pending();
         for entry in self.seen.get(from..).unwrap_or_default() {
             if let WhatHappened::Server(event) = &entry.what
+                && entry.who == Who::Server
                 && event.kind == ServerEventKind::Ready
             {
-                self.origin.get_or_insert(entry.at);
+                self.origin.set(self.origin.get().or(Some(entry.at)));
             }
             observer.sees(entry)?;
         }
@@ -214,7 +293,7 @@ where
 
     /// Ends a server that nobody ends, once it is time.
     fn end_server(&mut self, now: Duration) -> ControlFlow<()> {
-        let time = self.origin.unwrap_or_default() + self.rescue.next();
+        let time = self.origin.get().unwrap_or_default() + self.rescue.next();
         if now < time || self.report.borrow().is_some() {
             return ControlFlow::Continue(());
         }
@@ -236,6 +315,9 @@ impl<F> std::fmt::Debug for Life<F> {
     }
 }
 
+/// Makes a server on its host.
+type Open = Box<dyn FnOnce() -> Opened>;
+
 /// A client that is at work, until it is dropped.
 struct AtWork(Rc<Cell<usize>>);
 
@@ -252,7 +334,7 @@ impl Drop for AtWork {
     }
 }
 
-fn setting(scenario: &Scenario) -> Setting {
+fn setting(scenario: &Scenario, others: u16) -> Setting {
     let link = scenario.link.window_bytes;
     let windows = scenario.clients.iter();
     let windows = windows.filter_map(|client| client.does.window_bytes());
@@ -263,6 +345,7 @@ fn setting(scenario: &Scenario) -> Setting {
         clients: scenario.clients.len(),
         bind: scenario.start.bind,
         alone: alone(scenario),
+        others,
     }
 }
 

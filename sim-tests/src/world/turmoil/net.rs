@@ -19,6 +19,7 @@ use super::stream::TurmoilIo;
 use super::wire::{Caller, End, Wires};
 use crate::host::Dial;
 use crate::scenario::{Bind, millis};
+use crate::service::PORT;
 
 /// Binds inside of the host that asks.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct TurmoilDial {
     host: IpAddr,
     server: SocketAddr,
     caller: Caller,
+    /// The servers of all hosts, in order.
+    servers: Arc<[SocketAddr]>,
 }
 
 impl TurmoilNetwork {
@@ -69,6 +72,11 @@ impl Network for TurmoilNetwork {
             queue: self.queue.clone(),
         })
     }
+
+    /// What its clients have is simulated.
+    fn has_clock(&self) -> bool {
+        false
+    }
 }
 
 /// What turmoil, whose hosts have one IPv4 address each, makes of an address.
@@ -77,8 +85,9 @@ fn place(addr: &Addr) -> io::Result<SocketAddr> {
         return Err(ErrorKind::Unsupported.into());
     };
     match addr.ip() {
-        // All addresses, as on a socket that takes both kinds.
-        ip if ip.is_unspecified() => Ok((Ipv4Addr::UNSPECIFIED, addr.port()).into()),
+        // All addresses, as on a socket that takes both kinds; and the one port that is dialled,
+        // whatever a service of somebody's own is used to.
+        ip if ip.is_unspecified() => Ok((Ipv4Addr::UNSPECIFIED, PORT).into()),
         IpAddr::V4(ip) if ip.is_loopback() => Ok(addr),
         IpAddr::V4(_) | IpAddr::V6(_) => Err(ErrorKind::AddrNotAvailable.into()),
     }
@@ -140,12 +149,14 @@ impl TurmoilDial {
         host: IpAddr,
         server: SocketAddr,
         caller: Caller,
+        servers: Arc<[SocketAddr]>,
     ) -> Self {
         Self {
             wires,
             host,
             server,
             caller,
+            servers,
         }
     }
 }
@@ -168,5 +179,13 @@ impl Dial for TurmoilDial {
 
     fn reset(io: TurmoilIo) {
         io.reset();
+    }
+
+    fn to_host(&self, number: u16) -> Option<Self> {
+        let server = *self.servers.get(usize::from(number))?;
+        Some(Self {
+            server,
+            ..self.clone()
+        })
     }
 }

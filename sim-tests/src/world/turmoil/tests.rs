@@ -19,6 +19,7 @@ const WINDOW: usize = 16 * 1024;
 fn hosts() -> (Hosts, StepClock) {
     let clock = StepClock::default();
     let setting = Setting {
+        others: 0,
         seed: 7,
         latency: LATENCY,
         window: WINDOW,

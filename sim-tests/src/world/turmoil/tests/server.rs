@@ -37,7 +37,7 @@ fn stopped_under_load(clients: u16) -> (Vec<String>, Report) {
     let (mut hosts, clock) = hosts();
     let server = Server::new(app())
         .listen(PORT)
-        .network(hosts.network())
+        .network(hosts.network(0))
         .plan(Plan::default().drain_timeout(millis(1000)))
         .limits(Limits::default().date_header(false))
         .stop_on([Signal::Sigterm])
@@ -46,7 +46,7 @@ fn stopped_under_load(clients: u16) -> (Vec<String>, Report) {
     server.hook(database).unwrap();
     let mut events = server.events();
     let (done, seen, now) = (Arc::clone(&report), told.clone(), clock.clone());
-    hosts.run_on_server(async move {
+    hosts.run_on_server(0, async move {
         let running = server.start().await.unwrap();
         while let Some(event) = events.next().await {
             seen.tell(now.now(), event.kind);

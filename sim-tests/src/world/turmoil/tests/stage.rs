@@ -35,8 +35,8 @@ impl Stage {
         F: FnOnce(TurmoilListener, Tell) -> Fut + 'static,
         Fut: Future<Output = ()> + 'static,
     {
-        let (network, tell) = (self.hosts.network(), self.tell("server"));
-        self.hosts.run_on_server(async move {
+        let (network, tell) = (self.hosts.network(0), self.tell("server"));
+        self.hosts.run_on_server(0, async move {
             let addr = Addr::Tcp(([0, 0, 0, 0], PORT).into());
             run(network.bind(&addr).await.unwrap(), tell).await;
         });

@@ -1,0 +1,204 @@
+//! Many cases of one service: drawn by lot, judged, the first failing one made small.
+//!
+//! **Invariant:** a case is a function of its seed and of what the simulation was told.
+
+use std::ops::Range;
+
+use super::{Failure, Service, Simulation};
+use crate::oracle::Violation;
+use crate::scenario::{Client, ClientDoes, Scenario};
+use crate::shrink::shrink;
+use crate::strategy::{Case, Swarm, Switch};
+use crate::trace::Entry;
+
+/// Set to a number, the environment variable that makes every campaign run that one case alone.
+pub(super) const SEED: &str = "SIM_SEED";
+
+/// How many runs making a case small may take.
+const RUNS: u32 = 5_000;
+
+/// One case in so many is run twice, to see whether its trace is the same.
+const TWICE: u64 = 16;
+
+/// The law that a case run twice is held against.
+const SAME: &str = "the same case gives the same trace";
+
+/// How long after the one before it a visitor comes, at most, in milliseconds.
+const SOON: u32 = 200;
+
+/// How many visitors come in any case, beside those that are drawn.
+const MORE: usize = 2;
+
+type Verdict = Result<Vec<Entry>, super::Broken>;
+
+/// A campaign in which every case passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// How many cases were run.
+    pub cases: u64,
+    /// How many things were seen in them.
+    pub entries: u64,
+}
+
+/// What may befall a service of somebody's own, of which nothing is known but that it is a server.
+const BEFALLS: [Switch; 26] = [
+    Switch::Watch,
+    Switch::Silent,
+    Switch::Halfway,
+    Switch::Mute,
+    Switch::Probe,
+    Switch::Crowd,
+    Switch::Signals,
+    Switch::MoreSignals,
+    Switch::Stops,
+    Switch::Forces,
+    Switch::Drains,
+    Switch::Holds,
+    Switch::Partitions,
+    Switch::Crashes,
+    Switch::AcceptErrors,
+    Switch::BrokenListener,
+    Switch::Freezes,
+    Switch::Latency,
+    Switch::NarrowLine,
+    Switch::Http1,
+    Switch::Http2,
+    Switch::Grpc,
+    Switch::Websocket,
+    Switch::Events,
+    Switch::Idle,
+    Switch::Reset,
+];
+
+impl Simulation {
+    /// Runs the case of each of these numbers: visitors and clients that misbehave come, signals,
+    /// calls and faults befall, all by lot. Hosts, visitors and laws are those of this simulation; the
+    /// clients and acts that it was told are not used.
+    ///
+    /// Returns the first failure, made small. With `SIM_SEED=17` in the environment only the case of
+    /// that number is run.
+    ///
+    /// # Errors
+    ///
+    /// A law was broken.
+    pub fn campaign(
+        &self,
+        seeds: Range<u64>,
+        service: impl Service + 'static,
+    ) -> Result<Summary, Box<Failure>> {
+        let service = super::shared(service);
+        let only = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
+        let seeds = only.map_or(seeds, |seed| seed..seed + 1);
+        let mut summary = Summary {
+            cases: 0,
+            entries: 0,
+        };
+        for seed in seeds {
+            let case = self.draw(seed);
+            let judge = |law: Option<&str>, case: &Scenario| -> Verdict {
+                let is_twice = law.map_or(seed.is_multiple_of(TWICE), |law| law == SAME);
+                let first = self.judged(case, &service)?;
+                if is_twice {
+                    same(&first, &self.judged(case, &service)?)?;
+                }
+                Ok(first)
+            };
+            match judge(None, &case) {
+                Ok(trace) => {
+                    summary.cases += 1;
+                    summary.entries += trace.len() as u64;
+                }
+                Err((violation, trace)) => {
+                    let law = violation.law.clone();
+                    let mut last = (violation, trace);
+                    let shrunk = shrink(&case, RUNS, |case| {
+                        let broken = judge(Some(&law), case).err();
+                        let broken = broken.filter(|(violation, _)| violation.law == law);
+                        let is_broken = broken.is_some();
+                        if let Some(broken) = broken {
+                            last = broken;
+                        }
+                        is_broken
+                    });
+                    let (violation, trace) = last;
+                    return Err(Box::new(Failure {
+                        seed: Some(seed),
+                        violation,
+                        scenario: shrunk.smallest,
+                        trace,
+                        runs: shrunk.runs,
+                    }));
+                }
+            }
+        }
+        Ok(summary)
+    }
+
+    /// The case that this number stands for.
+    fn draw(&self, seed: u64) -> Scenario {
+        let may = self.faults.bits() & Swarm::of(BEFALLS).bits();
+        let drawn = Case::new(seed).swarm.bits();
+        let drawn = Case::with(seed, Swarm::from_bits(drawn & may)).scenario;
+        let mut lot = fastrand::Rng::with_seed(seed);
+        let known = self.visitors_known();
+        let visitor = |lot: &mut fastrand::Rng| match lot.u16(..).checked_rem(known) {
+            Some(visitor) => ClientDoes::Own { visitor },
+            None => ClientDoes::Silent,
+        };
+        let mut clients = drawn.clients;
+        for client in &mut clients {
+            // Whoever would ask the scripted application for something is a visitor here.
+            if !is_rude(&client.does) {
+                client.does = visitor(&mut lot);
+            }
+        }
+        for _ in 0..MORE {
+            clients.push(Client {
+                gap_ms: lot.u32(..SOON),
+                does: visitor(&mut lot),
+                ..Client::default()
+            });
+        }
+        Scenario {
+            seed,
+            link: drawn.link,
+            acts: drawn.acts,
+            clients,
+            from: drawn.from,
+            ..Scenario::default()
+        }
+    }
+}
+
+/// Whether a client does something to a server without asking its application for anything.
+const fn is_rude(does: &ClientDoes) -> bool {
+    matches!(
+        does,
+        ClientDoes::Watch
+            | ClientDoes::Silent
+            | ClientDoes::HalfHead
+            | ClientDoes::HalfPreface
+            | ClientDoes::NoSettingsAck
+            | ClientDoes::NoPong
+            | ClientDoes::Probe { .. }
+    )
+}
+
+/// Compares what happened in two runs of one case.
+fn same(first: &[Entry], second: &[Entry]) -> Result<(), super::Broken> {
+    let most = first.len().max(second.len());
+    let Some(place) = (0..most).find(|place| first.get(*place) != second.get(*place)) else {
+        return Ok(());
+    };
+    let line = |entries: &[Entry]| {
+        let line = entries.get(place).map(ToString::to_string);
+        line.map_or_else(|| "nothing".to_owned(), |line| line.trim().to_owned())
+    };
+    let violation = Violation {
+        law: SAME.to_owned(),
+        what: format!("`{}`, and `{}` the other time", line(first), line(second)),
+        at: first.get(place).map(|entry| entry.at),
+    };
+    Err((violation, first.to_vec()))
+}
