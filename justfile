@@ -54,9 +54,17 @@ tidy:
 stress n="100":
     for run in $(seq {{ n }}); do echo "run $run of {{ n }}" && cargo test --workspace && cargo nextest run --workspace || exit 1; done
 
-# Takes what the tests see as the new snapshots; read `git diff snapshots` afterwards.
+# Takes what the tests see as the new snapshots, and shows what that changes.
 accept:
     INSTA_UPDATE=always cargo test --workspace
+    git add --intent-to-add snapshots
+    git --no-pager diff snapshots
+
+# The simulated timelines alone: taken as they are, and what that changes.
+timelines:
+    INSTA_UPDATE=always cargo test -p lamplighter-sim --test timelines
+    git add --intent-to-add snapshots
+    git --no-pager diff snapshots
 
 # The documentation, opened in a browser.
 doc:
