@@ -258,7 +258,7 @@ impl Simulation {
         self
     }
 
-    /// Carries it out in [`Turmoil`] instead of in memory: hosts with clocks of their own, slower by
+    /// Carries it out in [`Turmoil`](crate::Turmoil) instead of in memory: hosts with clocks of their own, slower by
     /// far.
     #[must_use]
     pub const fn in_turmoil(mut self) -> Self {

@@ -43,7 +43,7 @@ impl Memory {
         Self { wire: true }
     }
 
-    /// As [`World::run`](super::World::run), with clients that do what `client` does.
+    /// As [`World::run`], with clients that do what `client` does.
     ///
     /// # Errors
     ///
