@@ -28,6 +28,7 @@ mod accept;
 mod account;
 mod answer_head;
 mod app;
+mod application;
 mod body;
 mod connection;
 mod conversation;
@@ -68,6 +69,7 @@ pub(crate) use accept::{Accepting, Newcomers, Queue};
 pub use app::App;
 #[cfg(feature = "grpc")]
 pub use app::{AppBody, AppFuture, WithGrpc};
+pub use application::Application;
 pub(crate) use health::Answers;
 pub use health::http::HttpHealth;
 pub use health::{Check, Health, ServingStatus};
@@ -82,8 +84,8 @@ pub use protocol::{Healthcheck, ProtocolError, ServerProtocol};
 pub use reflection::Reflection;
 pub(crate) use scope::{ServerKey, ServerScope, current_server, scope, scope_sync};
 pub(crate) use service::BoxError;
+pub use service::Incoming;
 pub(crate) use service::sealed::Erased;
-pub use service::{Application, Incoming};
 pub use shutdown_signal::{ShutdownController, ShutdownSignal};
 
 use accept::Listeners;

@@ -38,28 +38,6 @@ pub type Incoming = hyper::body::Incoming;
 /// Any error, boxed, as tower has it.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What a server serves: any tower service that takes a `Request<Incoming>` and answers with a
-/// `Response`. An axum `Router` is one.
-///
-/// It is cloned once per request, and its `poll_ready` is honoured. Implemented for every type that
-/// fits; it cannot be implemented otherwise.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a service that Lamplighter can serve",
-    label = "not a tower service from `Request<Incoming>` to `Response<_>`",
-    note = "it has to be `Service<Request<lamplighter::Incoming>, Response = Response<B>>` and `Clone + Send + Sync + 'static`, its future `Send + 'static`, its error `Into<Box<dyn Error + Send + Sync>>`",
-    note = "an axum `Router` is served as it is once its state is given (`with_state`); a `BoxCloneService` is not `Sync`: use `BoxCloneSyncService`"
-)]
-pub trait Application: Clone + Send + Sync + sealed::Erase + 'static {}
-
-impl<S, B> Application for S
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send + 'static,
-    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
-{
-}
-
 pub(crate) mod sealed {
     use super::{
         Arc, Body, BoxError, Incoming, Request, Response, ServeConnection, Service, Typed,
