@@ -8,6 +8,7 @@ mod callbacks;
 #[cfg(feature = "config")]
 mod config;
 mod driver;
+mod ends;
 mod error;
 mod events;
 mod explain;
@@ -39,6 +40,7 @@ pub use running::{Ready, Running};
 
 use self::admin::Admin;
 use self::driver::Driver;
+use self::ends::Ends;
 use self::life::Life;
 use self::signals::{Mode, arm_process, arm_source};
 use self::start::Start;
@@ -468,7 +470,7 @@ impl Server {
         let driver = Driver {
             life: Arc::clone(life),
             tasks,
-            own: own.clone(),
+            ends: Ends::new(own.clone()),
             transport,
             admin: admin_transport,
             start: Some(start),

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 
 use super::admin;
 use super::callbacks::callback_name;
+use super::ends::Ends;
 use super::error::ServerError;
 use super::handle::ServerHandle;
 use super::hook::{HookContext, HookRun, hook_end};
@@ -34,8 +35,8 @@ pub(crate) struct Driver {
     pub(crate) life: Arc<Life>,
     /// The user's work: the start, hooks, workers, connections. Dispose waits for these.
     pub(crate) tasks: Tasks,
-    /// What waits for the above, and the driver itself.
-    pub(crate) own: Tasks,
+    /// What waits for the above.
+    pub(crate) ends: Ends,
     pub(crate) transport: Transport,
     /// What is asked on the admin listener, if there is one.
     pub(crate) admin: Option<Transport>,
@@ -229,7 +230,7 @@ impl Driver {
         let future = scope(self.scope(), async move { run(signal).await });
         let task = self.tasks.spawn(name.clone(), future);
         self.workers.insert(worker, task.abort_handle());
-        self.own.spawn(format!("end of {name}"), async move {
+        self.ends.wait(format!("end of {name}"), async move {
             let end = match task.await {
                 TaskEnd::Done(result) => worker_end(result),
                 TaskEnd::Panicked(message) => WorkerEnd::Panicked(message.into()),
@@ -291,13 +292,13 @@ impl Driver {
 
     /// Waits for a hook beside the driver, and tells the core how it ended.
     fn report_end(
-        &self,
+        &mut self,
         hook: HookId,
         name: String,
         task: impl Future<Output = TaskEnd<Result<(), BoxError>>> + Send + 'static,
     ) {
         let life = Arc::clone(&self.life);
-        self.own.spawn(format!("end of {name}"), async move {
+        self.ends.wait(format!("end of {name}"), async move {
             let end = match task.await {
                 TaskEnd::Done(result) => hook_end(result),
                 TaskEnd::Panicked(message) => HookEnd::Panicked(message.into()),
@@ -317,7 +318,7 @@ impl Driver {
     }
 
     /// Waits beside the driver until nothing of the user's work is left but `leave`.
-    fn dispose(&self, leave: &[Stuck]) {
+    fn dispose(&mut self, leave: &[Stuck]) {
         let life = Arc::clone(&self.life);
         for stuck in leave {
             if let Some(name) = self.task_name(*stuck) {
@@ -332,7 +333,7 @@ impl Driver {
             return;
         }
         let tasks = self.tasks.clone();
-        self.own.spawn("dispose", async move {
+        self.ends.wait("dispose", async move {
             tasks.ended().await;
             life.input(Input::Disposed);
         });
@@ -407,6 +408,7 @@ impl Driver {
     fn finish(&mut self) {
         let report = self.life.report();
         self.signals = Signals::default();
+        self.ends.abandon();
         self.life.finish(report);
     }
 }
