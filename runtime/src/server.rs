@@ -424,6 +424,8 @@ impl Server {
                 "built with panic = \"abort\": a panic anywhere ends the process, hooks unrun"
             );
         }
+        // Empty so far: a server is launched once.
+        drop(life.rolls.set(tasks.rolls()));
         let refused = parts.check();
         let limits = if parts.network.has_clock() {
             parts.limits

@@ -23,7 +23,7 @@ mod roll;
 mod thread;
 
 pub(crate) use hand_over::HandOver;
-pub(crate) use roll::{Roll, TaskName};
+pub(crate) use roll::{Roll, Rolls, TaskName};
 pub(crate) use thread::os_thread;
 
 use roll::Entry;
@@ -103,6 +103,12 @@ impl Tasks {
     /// The names of the threads that still run, sorted.
     pub(crate) fn live_threads(&self) -> Vec<TaskName> {
         self.threads.names()
+    }
+
+    /// Who lives, to be asked at any later time.
+    pub(crate) fn rolls(&self) -> Rolls {
+        let (tasks, threads) = (self.tasks.clone(), self.threads.clone());
+        Rolls { tasks, threads }
     }
 
     /// Waits no more for the tasks of this name that live now, and names them no more.

@@ -17,6 +17,7 @@ use super::life::Life;
 use super::report::Report;
 use super::running::Ready;
 use super::worker::worker_run;
+use crate::os::tasks::Rolls;
 use crate::transport::{Health, ShutdownSignal, Sink, current_server};
 
 /// A server seen from anywhere: from before its start until after its end.
@@ -128,6 +129,22 @@ impl ServerHandle {
     /// All the facts so far; the complete report once the server has stopped.
     pub fn report(&self) -> Report {
         self.life.report()
+    }
+
+    /// What the server could not end and has left behind, as far as it lives now: by name, such as
+    /// `hook flush`, whose thread still blocks, or `connection#7`, whose handler never awaits. Empty until
+    /// the server has stopped, and for one that has stopped well.
+    ///
+    /// The report says what was left in the moment of the end; a thread may come to its own later on,
+    /// and then it is not here any more. Tasks that a handler has spawned by itself are not known.
+    #[must_use]
+    pub fn left_behind(&self) -> Vec<String> {
+        if !self.life.is_finished() {
+            return Vec::new();
+        }
+        let rolls = self.life.rolls.get().map(Rolls::everybody);
+        let names = rolls.unwrap_or_default().into_iter();
+        names.map(|name| name.to_string()).collect()
     }
 
     /// Everything that happens from now on.

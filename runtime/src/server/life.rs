@@ -20,7 +20,7 @@ use super::report::Report;
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
-use crate::os::tasks::{HandOver, let_go};
+use crate::os::tasks::{HandOver, Rolls, let_go};
 use crate::os::watch;
 use crate::os::watchdog::{WatchGuard, Watched};
 use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
@@ -43,6 +43,8 @@ pub(crate) struct Life {
     watch: Mutex<Option<WatchGuard>>,
     pub(crate) addrs: OnceLock<Arc<[Bound]>>,
     pub(crate) reason: OnceLock<StartReason>,
+    /// The tasks and threads of the user's work.
+    pub(crate) rolls: OnceLock<Rolls>,
     progress: watch::Sender<Progress>,
     /// The phase that has been carried out: whoever is to hear of it has been told.
     acted: watch::Sender<Phase>,
@@ -113,6 +115,7 @@ impl Life {
             watch: Mutex::new(None),
             addrs: OnceLock::new(),
             reason: OnceLock::new(),
+            rolls: OnceLock::new(),
             progress: watch::Sender::new(progress),
             acted: watch::Sender::new(Phase::Created),
             ready: watch::Sender::new(false),

@@ -127,6 +127,12 @@ impl Roll {
         names
     }
 
+    /// Everybody who is there, also those that were left; in no order.
+    fn everybody(&self) -> Vec<TaskName> {
+        let present = self.inner.present();
+        present.names.iter().map(|(_, name)| name.clone()).collect()
+    }
+
     /// Resolves when nobody is there who counts.
     pub(crate) async fn empty(&self) {
         loop {
@@ -138,6 +144,24 @@ impl Roll {
             }
             emptied.await;
         }
+    }
+}
+
+/// The rolls of the tasks and threads of one server, for whoever asks after its end. It keeps nothing
+/// of the runtime.
+#[derive(Clone, Debug)]
+pub(crate) struct Rolls {
+    pub(super) tasks: Roll,
+    pub(super) threads: Roll,
+}
+
+impl Rolls {
+    /// The names of all tasks and threads that live, sorted; also of those that were left.
+    pub(crate) fn everybody(&self) -> Vec<TaskName> {
+        let mut names = self.tasks.everybody();
+        names.extend(self.threads.everybody());
+        names.sort();
+        names
     }
 }
 
@@ -223,6 +247,14 @@ mod tests {
         assert_eq!((roll.count(), roll.names()), (1, vec!["other".into()]));
         roll.leave(&"nobody".into());
         assert!(!empty.is_woken());
+        let threads = Roll::default();
+        let _thread = threads.enter("more".into());
+        let tasks = roll.clone();
+        let rolls = Rolls { tasks, threads };
+        assert_eq!(
+            rolls.everybody(),
+            ["more".into(), "other".into(), "stuck".into()]
+        );
         drop(other);
         assert!(empty.is_woken());
         assert_eq!(empty.poll(), Poll::Ready(()));
