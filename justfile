@@ -46,6 +46,10 @@ seed n:
 real:
     cargo test -p lamplighter-harness
 
+# The leaks of test servers, with what tokio tells of tasks only in such a build. Builds everything anew.
+leaks:
+    RUSTFLAGS="--cfg tokio_unstable" cargo test -p lamplighter-harness --target-dir target/unstable --lib --test leaks
+
 # The rules of the tree: floors, names, words, first lines.
 tidy:
     cargo test -p lamplighter-harness --test tidy

@@ -9,12 +9,25 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use lamplighter::{Addr, Network, TcpNetwork};
 
+use crate::leak::Ports;
+
 /// A network on which every server listens on a free port of the loopback address.
 ///
 /// IPv6 stays IPv6. Addresses that are no TCP addresses are bound as they are.
 #[derive(Debug, Default)]
 pub struct Ephemeral {
     network: TcpNetwork,
+    ports: Ports,
+}
+
+impl Ephemeral {
+    /// Enters there what it binds.
+    pub(crate) fn entering(ports: Ports) -> Self {
+        Self {
+            network: TcpNetwork::default(),
+            ports,
+        }
+    }
 }
 
 impl Network for Ephemeral {
@@ -25,7 +38,11 @@ impl Network for Ephemeral {
             || addr.clone(),
             |tcp| Addr::Tcp(SocketAddr::new(loopback(tcp.ip()), 0)),
         );
-        async move { self.network.bind(&addr).await }
+        async move {
+            let listener = self.network.bind(&addr).await?;
+            self.ports.enter(&listener);
+            Ok(listener)
+        }
     }
 }
 

@@ -40,7 +40,7 @@
 mod descriptors;
 mod ephemeral;
 mod gate;
-mod log_lines;
+mod leak;
 mod misbehave;
 mod patience;
 mod probe;

@@ -12,6 +12,7 @@ mod thread;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lamplighter::{
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 pub use builder::TestServerBuilder;
 
 use self::home::Home;
+use crate::leak::Held;
 #[cfg(doc)]
 use crate::patience::PATIENCE;
 use crate::patience::fail;
@@ -50,12 +52,47 @@ use crate::probe::{Answer, Probe};
 /// force, for [`PATIENCE`] at most. If it does not end, or leaves something behind, the test fails. It
 /// blocks the thread meanwhile, so a client that lives there cannot take part in the end: a test about
 /// a stop calls [`stop`](Self::stop).
+///
+/// # Leaks
+///
+/// However it ends, it has a second to leave nothing behind, or the test fails with what is left:
+///
+/// | what | is a leak if |
+/// |---|---|
+/// | tasks of its runtime | one is left, whoever spawned it |
+/// | blocking code (`spawn_blocking`) and threads of its runtime | one is still at work |
+/// | connections | as many have not ended as were accepted |
+/// | requests, workers, hooks | one did not end although it was told to |
+/// | ports and Unix sockets that it has bound | one is still open, or still a file |
+/// | objects that it is to let go of: [`watch`](Self::watch) | somebody still holds one |
+/// | descriptors and threads of the process | asked for by [`whole_process`](TestServerBuilder::whole_process) |
+///
+/// A task is named by the request that was being handled when it came up, where the application was
+/// given to [`spawn`](Self::spawn) and one thread does all the work; in a build with
+/// `--cfg tokio_unstable`, by the line that spawned it as well. A server that is kept
+/// [`here`](Self::here) shares tasks and threads with its test, so those two are not judged.
+/// [`allow_leaks`](TestServerBuilder::allow_leaks) is for a test that has to leave something.
+///
+/// ```no_run
+/// # use axum::{Router, routing::get};
+/// use lamplighter_harness::TestServer;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let forgets = || async { drop(tokio::spawn(std::future::pending::<()>())) };
+/// let server = TestServer::spawn(Router::new().route("/leak", get(forgets))).await;
+/// server.get("/leak").await;
+/// // it leaked: 1 task is left; tasks were spawned while: GET /leak was being handled (1)
+/// server.stop().await;
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping it stops the server: keep it as long as it is needed"]
 pub struct TestServer {
     // Told to stop before the directory of its sockets goes.
     running: Running,
     home: Home,
+    held: Held,
     patience: Duration,
     here: &'static Location<'static>,
     _directory: Option<TempDir>,
@@ -172,6 +209,12 @@ impl TestServer {
     #[track_caller]
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.addr())
+    }
+
+    /// Expects of this object that nobody holds it when the server has stopped. See
+    /// [`TestServerBuilder::watch`].
+    pub fn watch<T: Send + Sync + 'static>(&self, name: impl Into<String>, object: &Arc<T>) {
+        self.held.watch(name.into(), Arc::downgrade(object));
     }
 
     /// What everybody else may hold.

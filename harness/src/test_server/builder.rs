@@ -3,22 +3,24 @@
 //! **Invariant:** everything is done to the server by its own public methods, in the order in which it
 //! was said here.
 
+mod leaks;
+mod start;
+
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::time::Duration;
 
 use lamplighter::{
-    Application, Bind, Cause, Check, HookResult, IntoHook, Limits, Plan, Ready, Report, Running,
-    Server, ServerError, ServerHandle, ServerProtocol, ShutdownSignal, Signal, SignalSource,
-    StartError,
+    Bind, Cause, Check, HookResult, IntoHook, Limits, Plan, Ready, Report, Server, ServerError,
+    ServerProtocol, ShutdownSignal, Signal, SignalSource,
 };
 use tempfile::TempDir;
 
+use self::start::Place;
+#[cfg(doc)]
 use super::TestServer;
-use super::home::{Home, Waiting};
-use super::thread::OwnThread;
-use crate::ephemeral::Ephemeral;
+use crate::leak::Ledger;
 use crate::patience::{PATIENCE, fail};
 
 /// A test server to be.
@@ -53,17 +55,15 @@ pub struct TestServerBuilder {
     workers: Option<usize>,
     patience: Duration,
     steps: Vec<Step>,
+    entries: Vec<Entry>,
     /// Where Unix sockets go; removed with the server.
     directory: Option<TempDir>,
 }
 
 type Step = Box<dyn FnOnce(Server) -> Server + Send>;
 
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    OwnThread,
-    Here,
-}
+/// What is entered in the ledger before the start.
+type Entry = Box<dyn FnOnce(&mut Ledger) + Send>;
 
 impl fmt::Debug for TestServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -83,6 +83,7 @@ impl TestServerBuilder {
             workers: None,
             patience: PATIENCE,
             steps: Vec::new(),
+            entries: Vec::new(),
             directory: None,
         }
     }
@@ -254,145 +255,8 @@ impl TestServerBuilder {
         // The name may be one that no file can have.
         let path = directory.path().join(format!("{}.sock", self.steps.len()));
         self.directory = Some(directory);
+        let file = path.clone();
+        self.entries.push(Box::new(|ledger| ledger.unix(file)));
         self.listen(Bind::unix(path).named(name))
-    }
-}
-
-// And then.
-impl TestServerBuilder {
-    /// Starts a server for this application. It is ready when this resolves.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start, with the server's own error.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future ends the server in the background.
-    #[track_caller]
-    pub fn spawn(self, app: impl Application) -> impl Future<Output = TestServer> + Send {
-        self.start(Server::new(app))
-    }
-
-    /// Starts this server, wherever it was told to listen on a free port instead. It is ready when
-    /// this resolves.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start, with the server's own error.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future ends the server in the background.
-    #[track_caller]
-    pub fn start(self, server: Server) -> impl Future<Output = TestServer> + Send {
-        let here = Location::caller();
-        let start = self.try_start(server);
-        async move {
-            match start.await {
-                Ok(server) => server,
-                Err(error) => fail(here, &format!("the server did not start: {error}")),
-            }
-        }
-    }
-
-    /// As [`start`](Self::start), for a test that wants to see it fail.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Server::start`].
-    ///
-    /// # Panics
-    ///
-    /// After its [`patience`](Self::patience), if it neither starts nor fails.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future ends the server in the background.
-    #[track_caller]
-    pub fn try_start(
-        self,
-        server: Server,
-    ) -> impl Future<Output = Result<TestServer, StartError>> + Send {
-        let here = Location::caller();
-        let Self {
-            place,
-            workers,
-            patience,
-            steps,
-            directory,
-        } = self;
-        let server = server.network(Ephemeral::default());
-        let server = steps.into_iter().fold(server, |server, step| step(server));
-        async move {
-            let (running, home) = match (place, workers) {
-                (Place::Here, Some(_)) => fail(
-                    here,
-                    "`worker_threads` is for a server with a runtime of its own, and this one is \
-                     kept `here`",
-                ),
-                (Place::Here, None) => (start_here(here, server, patience).await?, Home::here()),
-                (Place::OwnThread, workers) => {
-                    start_elsewhere(here, server, workers, patience).await?
-                }
-            };
-            Ok(TestServer {
-                running,
-                home,
-                patience,
-                here,
-                _directory: directory,
-            })
-        }
-    }
-}
-
-async fn start_here(
-    here: &'static Location<'static>,
-    server: Server,
-    patience: Duration,
-) -> Result<Running, StartError> {
-    let handle = server.handle();
-    let started = Waiting::Here.bounded(patience, server.start()).await;
-    started.unwrap_or_else(|| never_started(here, &handle, patience))
-}
-
-fn never_started(here: &Location<'_>, handle: &ServerHandle, limit: Duration) -> ! {
-    let phase = handle.phase();
-    fail(
-        here,
-        &format!("waited {limit:?} for the server to start; it is {phase}"),
-    )
-}
-
-async fn start_elsewhere(
-    here: &'static Location<'static>,
-    server: Server,
-    workers: Option<usize>,
-    patience: Duration,
-) -> Result<(Running, Home), StartError> {
-    let handle = server.handle();
-    let (thread, started) = OwnThread::start(server, workers).unwrap_or_else(|error| {
-        fail(
-            here,
-            &format!("the server has no runtime of its own: {error}"),
-        )
-    });
-    let mut home = Home::Own(Some(thread));
-    let Some(started) = home.waiting().bounded(patience, started).await else {
-        never_started(here, &handle, patience)
-    };
-    match started {
-        Ok(Ok(running)) => Ok((running, home)),
-        Ok(Err(error)) => {
-            if let Err(left) = home.settle(here, error.report(), patience).await {
-                fail(
-                    here,
-                    &format!("the server did not start: {error}; and {left}"),
-                );
-            }
-            Err(error)
-        }
-        Err(_) => fail(here, "the server's thread panicked; see above"),
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use lamplighter::{Report, ServerHandle};
 
-use super::settle::{Settled, settle};
+use super::settle::{Settled, judge, settle};
 use super::thread::OwnThread;
+use crate::leak::Ledger;
 use crate::patience::{bounded, bounded_at_rest, fail};
 
 /// How long a server that is dropped may take to end gracefully before it is forced to.
@@ -22,20 +23,16 @@ const GOODBYE: Duration = Duration::from_millis(100);
 pub(super) enum Home {
     /// On a thread of its own; `None` once it has settled.
     Own(Option<OwnThread>),
-    /// In the runtime of the test.
-    Here { settled: bool },
+    /// In the runtime of the test; `None` once it has settled.
+    Here(Option<Ledger>),
 }
 
 impl Home {
-    pub(super) const fn here() -> Self {
-        Self::Here { settled: false }
-    }
-
     /// The clock of a test stands still while it waits for a server that lives elsewhere.
     pub(super) const fn waiting(&self) -> Waiting {
         match self {
             Self::Own(_) => Waiting::Elsewhere,
-            Self::Here { .. } => Waiting::Here,
+            Self::Here(_) => Waiting::Here,
         }
     }
 
@@ -47,9 +44,11 @@ impl Home {
         patience: Duration,
     ) -> Settled {
         match self {
-            Self::Here { settled } => {
-                *settled = true;
-                settle(report).await
+            Self::Here(ledger) => {
+                let Some(ledger) = ledger.take() else {
+                    return Ok(());
+                };
+                judge(settle(report, &ledger).await, &ledger)
             }
             Self::Own(own) => {
                 let Some(mut thread) = own.take() else {
@@ -70,8 +69,8 @@ impl Home {
     /// As [`settle`](Self::settle), from a drop: ends the server, by force if it must be.
     pub(super) fn drop_it(&mut self, handle: &ServerHandle, patience: Duration) -> Settled {
         let own = match self {
-            Self::Here { settled: true } => return Ok(()),
-            Self::Here { settled: false } => {
+            Self::Here(None) => return Ok(()),
+            Self::Here(Some(_)) => {
                 drop(handle.stop_because("the test dropped its server"));
                 return Err(format!(
                     "it was dropped in the runtime of its test (`here()`), where nobody waits for \

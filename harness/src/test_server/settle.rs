@@ -4,17 +4,37 @@
 
 use lamplighter::Report;
 
+use crate::leak::{Leaks, Ledger};
+
 /// What is wrong with how a server ended; nothing, or a sentence for each.
 pub(super) type Settled = Result<(), String>;
 
 /// Looks at what is left of a server that has ended. Runs in the server's own runtime.
-pub(super) async fn settle(report: &Report) -> Settled {
+pub(super) async fn settle(report: &Report, ledger: &Ledger) -> Result<Leaks, String> {
     if report.is_complete() {
-        Ok(())
+        Ok(ledger.settle(report).await)
     } else {
         Err(format!(
             "its runtime was gone before its end; {report}\n{}",
             report.timeline()
         ))
     }
+}
+
+/// Judges all that is left, once its own runtime is gone if it had one.
+pub(super) fn judge(found: Result<Leaks, String>, ledger: &Ledger) -> Settled {
+    let Err(leaks) = ledger.close(found?) else {
+        return Ok(());
+    };
+    let Some(reason) = ledger.allowed() else {
+        return Err(leaks.to_string());
+    };
+    #[expect(
+        clippy::print_stderr,
+        reason = "shown with a test that fails for another reason"
+    )]
+    {
+        eprintln!("a leak that is allowed ({reason}): {leaks}");
+    }
+    Ok(())
 }

@@ -16,10 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::log::Log;
-use super::settle::{Settled, settle};
-
-/// How long blocking tasks that are left may hold the thread at its end.
-const BLOCKED: Duration = Duration::from_secs(1);
+use super::settle::{Settled, judge, settle};
+use crate::leak::Ledger;
 
 /// The thread of one server.
 ///
@@ -48,11 +46,17 @@ impl OwnThread {
     /// thread itself does all the work.
     ///
     /// Dropping what it returns drops the start, and so ends the server.
-    pub(super) fn start(server: Server, workers: Option<usize>) -> io::Result<(Self, Started)> {
+    ///
+    /// What it takes is entered in the ledger. It logs as the thread does that calls this.
+    pub(super) fn start(
+        server: Server,
+        workers: Option<usize>,
+        ledger: Ledger,
+    ) -> io::Result<(Self, Started)> {
         let name = name();
         // Made here, where it can be said that it cannot be made.
         let log = Log::here();
-        let runtime = runtime(workers, &name, &log)?;
+        let runtime = runtime(workers, &name, &log, &ledger)?;
         let (started, has_started) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
         let (bell, rings) = oneshot::channel();
@@ -65,7 +69,7 @@ impl OwnThread {
         };
         let thread = thread::Builder::new().name(name).spawn(move || {
             log.adopt();
-            log.within(|| live(runtime, server, ends));
+            log.within(|| live(runtime, server, ends, ledger));
         })?;
         let own = Self {
             thread,
@@ -127,7 +131,7 @@ fn name() -> String {
     )
 }
 
-fn runtime(workers: Option<usize>, name: &str, log: &Log) -> io::Result<Runtime> {
+fn runtime(workers: Option<usize>, name: &str, log: &Log, ledger: &Ledger) -> io::Result<Runtime> {
     let mut builder = match workers {
         None => Builder::new_current_thread(),
         Some(0) => return Err(io::Error::other("0 worker threads; at least 1 is needed")),
@@ -138,16 +142,14 @@ fn runtime(workers: Option<usize>, name: &str, log: &Log) -> io::Result<Runtime>
         }
     };
     let log = log.without_span();
-    builder
-        .thread_name(name)
-        .on_thread_start(move || log.adopt())
-        .enable_all()
-        .build()
+    ledger.observe(&mut builder, move || log.adopt());
+    builder.thread_name(name).enable_all().build()
 }
 
-fn live(runtime: Runtime, server: Server, ends: Ends) {
+fn live(runtime: Runtime, server: Server, ends: Ends, mut ledger: Ledger) {
     let handle = server.handle();
-    let settled = runtime.block_on(async {
+    ledger.begin();
+    let found = runtime.block_on(async {
         let mut started = ends.started;
         let start = tokio::select! {
             biased;
@@ -162,9 +164,10 @@ fn live(runtime: Runtime, server: Server, ends: Ends) {
             drop(ends.let_go.await);
         }
         let report = handle.wait().await;
-        settle(&report).await
+        settle(&report, &ledger).await
     });
-    runtime.shutdown_timeout(BLOCKED);
+    runtime.shutdown_timeout(ledger.grace());
+    let settled = judge(found, &ledger);
     // Whoever asks may be gone.
     let _gone = ends.settled.send(settled);
     let _gone = ends.bell.send(());

@@ -24,7 +24,9 @@ async fn a_handler_that_blocks_its_thread_is_named_by_its_method_and_age() {
         .margin(Duration::from_millis(40));
     let server = Server::new(app).plan(plan);
     let recorder = Recorder::attach(&server);
-    let server = TestServer::builder().worker_threads(2).start(server).await;
+    let builder = TestServer::builder().worker_threads(2);
+    let builder = builder.allow_leaks("the handler is released after the end");
+    let server = builder.start(server).await;
     let mut probe = server.probe().await;
     probe
         .send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n")

@@ -223,7 +223,9 @@ async fn an_async_hook_that_blocks_its_thread_is_left_and_named() {
     server
         .hook(noting(&notes, "cache").after(["database"]))
         .unwrap();
-    let server = TestServer::builder().worker_threads(2).start(server).await;
+    let builder = TestServer::builder().worker_threads(2);
+    let builder = builder.allow_leaks("the hook is released after the end");
+    let server = builder.start(server).await;
     let handle = server.handle().clone();
     let report = server.stop().await;
     gate.open();
@@ -272,7 +274,8 @@ async fn a_blocking_hook_that_is_timed_out_is_left_running_and_named() {
     server
         .hook(noting(&notes, "cache").after(["files"]))
         .unwrap();
-    let report = lived(server).await;
+    let builder = TestServer::here().allow_leaks("the hook is released after the end");
+    let report = builder.start(server).await.stop().await;
     assert_eq!(outcome(&report, "files"), Some(HookOutcome::TimedOut));
     assert!(report.hooks()[0].still_running, "{report:?}");
     assert_eq!(notes.taken(), ["cache"]);
