@@ -8,6 +8,80 @@
 //!
 //! Clients [misbehave](Misbehave) on demand.
 //!
+//! # The first test
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use lamplighter_harness::TestServer;
+//! // With `#[tokio::test]` above it.
+//! async fn says_hello() {
+//!     let app = Router::new().route("/", get(|| async { "hello" }));
+//!     let server = TestServer::spawn(app).await;
+//!     assert_eq!(server.http1().get("/").await.text().await, "hello");
+//! }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(says_hello());
+//! ```
+//!
+//! Its end stops the server, waits until it is gone, and fails the test if it leaves something.
+//!
+//! # Many at once
+//!
+//! Each server has a port and a thread of its own, so tests run side by side, and a test may have
+//! several servers. A [`Client`] is cheap to clone:
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use lamplighter_harness::TestServer;
+//! # async fn many_at_once() {
+//! let app = || Router::new().route("/", get(|| async { "hello" }));
+//! let (one, two) = (TestServer::spawn(app()).await, TestServer::spawn(app()).await);
+//! assert_ne!(one.addr(), two.addr());
+//! let client = one.http2();
+//! let asks: Vec<_> = (0..100).map(|_| tokio::spawn(client.get("/"))).collect();
+//! for reply in asks {
+//!     assert_eq!(reply.await.unwrap().status(), 200);
+//! }
+//! assert_eq!(client.connections(), 1);
+//! assert_eq!(two.get("/").await.text(), "hello");
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(many_at_once());
+//! ```
+//!
+//! # A drain
+//!
+//! Exact moments come from a [`Gate`], which holds a handler, and from
+//! [`reached`](TestServer::reached) and [`event`](TestServer::event), which wait for the server.
+//! Nothing sleeps:
+//!
+//! ```
+//! # use axum::{Router, routing::get};
+//! # use lamplighter_harness::{Gate, TestServer};
+//! # async fn drains() {
+//! use lamplighter::{Phase, Signal};
+//!
+//! let gate = Gate::new();
+//! let inside = gate.clone();
+//! let slow = move || async move { inside.pass().await; "done" };
+//! let server = TestServer::spawn(Router::new().route("/", get(slow))).await;
+//!
+//! let answer = tokio::spawn(server.http1().get("/"));
+//! gate.reached(1).await; // the request is in its handler
+//! server.signal(Signal::Sigterm);
+//! server.reached(Phase::Draining).await;
+//! gate.open();
+//!
+//! assert_eq!(answer.await.unwrap().text().await, "done");
+//! let report = server.wait().await;
+//! assert!(report.is_clean(), "{report}");
+//! assert_eq!(report.connections().tally.answered, 1);
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(drains());
+//! ```
+//!
+//! # Features
+//!
+//! `grpc` ([`TestServer::grpc`]) and `websocket` ([`TestServer::websocket`]) are on by default.
+//!
 //! # Log lines
 //!
 //! What runs for a server logs into the span that was current when it was started, on whatever thread
@@ -37,6 +111,7 @@
 //! ends: after [`PATIENCE`] of real time it fails the test with what was waited for and what had been
 //! seen instead.
 
+mod client;
 mod descriptors;
 mod ephemeral;
 mod gate;
@@ -48,6 +123,9 @@ mod process;
 mod recorder;
 mod test_server;
 
+#[cfg(feature = "websocket")]
+pub use client::WebSocket;
+pub use client::{Client, ClientError, ClientFailure, Reply};
 pub use ephemeral::Ephemeral;
 pub use gate::Gate;
 pub use misbehave::{
@@ -58,4 +136,9 @@ pub use patience::{PATIENCE, within};
 pub use probe::{Answer, Head, Manners, Probe, Seen, StreamSeen};
 pub use process::{Exit, Process, Program};
 pub use recorder::{Record, Recorder};
-pub use test_server::{TestServer, TestServerBuilder};
+pub use test_server::{Clients, TestServer, TestServerBuilder};
+
+/// The code of the README, as tests: here, where it may use all of the crates.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

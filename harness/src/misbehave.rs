@@ -241,7 +241,7 @@ impl TestServer {
     /// Clients of this server that misbehave.
     #[must_use]
     pub fn misbehave(&self) -> Misbehave {
-        Misbehave::towards(self.addr())
+        Misbehave::towards(self.running().addr().clone())
     }
 }
 

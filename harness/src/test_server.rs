@@ -4,30 +4,34 @@
 //! **Invariant:** a test server is over when it is gone: whoever drops it waits for its end.
 
 mod builder;
+mod clients;
 mod home;
 mod log;
 mod settle;
 mod thread;
+mod told;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamplighter::{
-    Addr, Application, Phase, Report, Running, Server, ServerHandle, Signal, StartError,
-};
+use lamplighter::{Addr, Application, Report, Running, Server, ServerHandle, Signal, StartError};
 use tempfile::TempDir;
 
 pub use builder::TestServerBuilder;
+pub use clients::Clients;
+
+pub(crate) use self::home::Waiting;
 
 use self::home::Home;
+use self::told::Told;
+use crate::client::Dialler;
 use crate::leak::Held;
 #[cfg(doc)]
 use crate::patience::PATIENCE;
 use crate::patience::fail;
-use crate::probe::{Answer, Probe};
 
 /// A server on a free port of the loopback address, on a thread and in a runtime of its own.
 ///
@@ -95,6 +99,9 @@ pub struct TestServer {
     held: Held,
     patience: Duration,
     here: &'static Location<'static>,
+    told: Told,
+    /// To its listener in memory, once it has one.
+    dialler: Mutex<Option<Dialler>>,
     _directory: Option<TempDir>,
 }
 
@@ -234,76 +241,11 @@ impl TestServer {
     }
 }
 
-// Its clients.
-impl TestServer {
-    /// Asks for a path, over HTTP/1.1 on a connection of its own.
-    ///
-    /// # Panics
-    ///
-    /// If the server is not there or gives no answer.
-    #[track_caller]
-    pub fn get(&self, path: &str) -> impl Future<Output = Answer> {
-        let here = Location::caller();
-        let probe = self.probe();
-        async move {
-            let mut probe = probe.await;
-            if let Err(error) = probe.request(path).await {
-                fail(here, &format!("cannot ask for {path}: {error}"));
-            }
-            probe.answer().await
-        }
-    }
-
-    /// A connection to it.
-    ///
-    /// # Panics
-    ///
-    /// If the server is not there.
-    #[track_caller]
-    pub fn probe(&self) -> impl Future<Output = Probe> + use<> {
-        let here = Location::caller();
-        let addr = self.addr();
-        async move {
-            match Probe::connect(addr).await {
-                Ok(probe) => probe,
-                Err(error) => fail(here, &format!("cannot connect to {addr}: {error}")),
-            }
-        }
-    }
-}
-
 // Its life.
 impl TestServer {
     /// Gives this server a signal, as if the process had got it.
     pub fn signal(&self, signal: Signal) {
         self.handle().signal(signal);
-    }
-
-    /// Resolves once the server is in this phase, or past it.
-    ///
-    /// # Panics
-    ///
-    /// After [`PATIENCE`], or what the builder was told, saying which phase it is in, and what has
-    /// happened so far.
-    #[track_caller]
-    pub fn reached(&self, phase: Phase) -> impl Future<Output = ()> + use<> {
-        let here = Location::caller();
-        let handle = self.handle().clone();
-        let (waiting, patience) = (self.home.waiting(), self.patience);
-        async move {
-            let reached = waiting.bounded(patience, handle.reached(phase)).await;
-            if reached.is_none() {
-                let report = handle.report();
-                fail(
-                    here,
-                    &format!(
-                        "waited {patience:?} for {phase}; it is {}; {report}\n{}",
-                        handle.phase(),
-                        report.timeline()
-                    ),
-                );
-            }
-        }
     }
 
     /// Stops the server; resolves when nothing of it is left. The stop begins when this is called.
@@ -349,11 +291,10 @@ impl TestServer {
         let limit = budget.saturating_add(self.patience);
         let ended = self.home.waiting().bounded(limit, end).await;
         let report = ended.unwrap_or_else(|| {
-            let report = self.report();
-            let timeline = report.timeline();
+            let (report, told) = (self.report(), self.told.lines());
             fail(
                 here,
-                &format!("waited {limit:?} for the server's end; {report}\n{timeline}"),
+                &format!("waited {limit:?} for the server's end; {report}; {told}"),
             )
         });
         if let Err(left) = self.home.settle(here, &report, self.patience).await {

@@ -27,7 +27,7 @@ use greeter::v1::{SayHelloRequest, SayHelloResponse, StreamHelloRequest, StreamH
 use lamplighter::{App, Server, ShutdownSignal, WithGrpc};
 use lamplighter_harness::{Gate, TestServer, within};
 use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 const fn secs(seconds: u64) -> Duration {
@@ -103,13 +103,8 @@ async fn started(gate: &Gate) -> TestServer {
     TestServer::start(Server::new(app(gate)).listen("127.0.0.1:0")).await
 }
 
-async fn channel(server: &TestServer) -> Channel {
-    let endpoint = Endpoint::from_shared(server.url("")).unwrap();
-    within("a channel", endpoint.connect()).await.unwrap()
-}
-
-async fn client(server: &TestServer) -> GreeterClient<Channel> {
-    GreeterClient::new(channel(server).await)
+fn client(server: &TestServer) -> GreeterClient<Channel> {
+    GreeterClient::new(server.grpc())
 }
 
 async fn hello(client: &mut GreeterClient<Channel>, name: &str) -> Result<String, Status> {

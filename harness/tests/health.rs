@@ -15,6 +15,8 @@ mod checks;
 mod grpc;
 #[path = "health/http.rs"]
 mod http;
+#[path = "health/in_process.rs"]
+mod in_process;
 #[path = "health/phases.rs"]
 mod phases;
 #[path = "health/windows.rs"]

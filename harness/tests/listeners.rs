@@ -14,6 +14,8 @@
 mod before_ready;
 #[path = "listeners/broken.rs"]
 mod broken;
+#[path = "listeners/late.rs"]
+mod late;
 #[path = "listeners/limit.rs"]
 mod limit;
 #[path = "listeners/several.rs"]

@@ -8,6 +8,8 @@ mod built;
 mod drops;
 #[path = "test_server/homes.rs"]
 mod homes;
+#[path = "test_server/waits.rs"]
+mod waits;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

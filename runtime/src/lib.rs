@@ -48,8 +48,8 @@ pub use os::signal::{ChannelSignals, SignalSender, SignalSource, signal_channel}
 #[cfg(feature = "config")]
 pub use server::{Config, ConfigError, Variables};
 pub use server::{
-    Events, Hook, HookContext, HookFn, HookResult, IntoHook, Ready, Report, Running, Server,
-    ServerError, ServerEvent, ServerHandle, StartError, StartReason, Stopping,
+    Events, Hook, HookContext, HookFn, HookResult, IntoHook, NotAccepting, Ready, Report, Running,
+    Server, ServerError, ServerEvent, ServerHandle, StartError, StartReason, Stopping,
 };
 #[cfg(feature = "axum")]
 pub use transport::OutsideServer;
@@ -59,8 +59,3 @@ pub use transport::{
 };
 #[cfg(feature = "grpc")]
 pub use transport::{AppBody, AppFuture, Reflection, WithGrpc};
-
-/// The code of the README, as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-mod readme {}

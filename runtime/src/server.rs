@@ -14,6 +14,7 @@ mod events;
 mod explain;
 mod handle;
 mod hook;
+mod late_listener;
 mod life;
 mod report;
 mod running;
@@ -35,6 +36,7 @@ pub use error::{ServerError, StartError, StartReason};
 pub use events::{Events, ServerEvent};
 pub use handle::{ServerHandle, Stopping};
 pub use hook::{Hook, HookContext, HookFn, HookResult, IntoHook};
+pub use late_listener::NotAccepting;
 pub use report::Report;
 pub use running::{Ready, Running};
 

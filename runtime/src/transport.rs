@@ -206,6 +206,11 @@ impl Transport {
         accept::spawn(&self.inner, listeners);
     }
 
+    /// Begins to accept from one more; `false`, and it is dropped, once listeners are to close.
+    pub(crate) fn accept_late(&self, listener: Accepting) -> bool {
+        accept::spawn_late(&self.inner, listener)
+    }
+
     /// Passes on how far a stop has come: first to the shutdown signal, then to every connection.
     ///
     /// Level-based: what was said before is kept, and saying it again changes nothing. Connections

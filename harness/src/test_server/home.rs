@@ -107,7 +107,7 @@ impl Home {
 
 /// What the clock of a test does while it waits.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Waiting {
+pub(crate) enum Waiting {
     /// It goes on: the server's time is the test's.
     Here,
     /// It stands still: the server is on real time.
@@ -116,7 +116,7 @@ pub(super) enum Waiting {
 
 impl Waiting {
     /// The output of `future`; `None` if it takes longer than `limit` of real time.
-    pub(super) async fn bounded<F: Future>(self, limit: Duration, future: F) -> Option<F::Output> {
+    pub(crate) async fn bounded<F: Future>(self, limit: Duration, future: F) -> Option<F::Output> {
         match self {
             Self::Here => bounded(limit, future).await,
             Self::Elsewhere => bounded_elsewhere(limit, future).await,

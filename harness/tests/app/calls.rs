@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use axum::http::uri::PathAndQuery;
 use futures_util::stream;
 use greeter::v1::StreamHelloRequest;
+use greeter::v1::greeter_client::GreeterClient;
 use lamplighter::{App, Server};
 use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
 use tonic::client::Grpc;
@@ -19,12 +20,12 @@ use tonic_reflection::pb::v1::server_reflection_server::{
 };
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
-use super::{app, channel, client, ends_well, hello, plain, routes, started};
+use super::{app, client, ends_well, hello, plain, routes, started};
 
 #[tokio::test]
 async fn plain_requests_and_grpc_share_one_port() {
     let server = started(&Gate::new()).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     assert_eq!(hello(&mut client, "World").await.unwrap(), "Hello, World!");
     assert_eq!(server.get("/").await.text(), "hello");
     let mut probe = server.probe().await;
@@ -35,6 +36,29 @@ async fn plain_requests_and_grpc_share_one_port() {
     // Whoever stays and does not read holds a stop for a grace.
     drop(probe);
     ends_well(server).await;
+}
+
+#[tokio::test]
+async fn generated_clients_call_over_every_listener_and_in_process() {
+    let builder = TestServer::builder().listen("[::1]:0").unix("unix");
+    let server = builder.spawn(app(&Gate::new())).await;
+    for channel in [server.grpc(), server.at("unix").grpc()] {
+        let mut client = GreeterClient::new(channel);
+        assert_eq!(hello(&mut client, "World").await.unwrap(), "Hello, World!");
+    }
+    let request = || StreamHelloRequest {
+        name: "World".into(),
+    };
+    let mut client = GreeterClient::new(server.in_process());
+    let mut hellos = client.stream_hello(request()).await.unwrap().into_inner();
+    let first = within("a hello", hellos.message()).await.unwrap().unwrap();
+    assert_eq!(first.message, "Hello, World!");
+    // It is told of the end as every other.
+    let stop = tokio::spawn(server.stop());
+    assert!(within("the end", hellos.message()).await.unwrap().is_none());
+    let report = within("the stop", stop).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.connections().tally.answered, 3, "{report}");
 }
 
 #[tokio::test]
@@ -77,7 +101,7 @@ async fn what_is_plain_and_unknown_is_an_honest_404() {
 #[tokio::test]
 async fn what_is_grpc_and_unknown_is_unimplemented() {
     let server = started(&Gate::new()).await;
-    let mut client = Grpc::new(channel(&server).await);
+    let mut client = Grpc::new(server.grpc());
     for path in [
         "/greeter.v1.Greeter/SayGoodbye",
         "/orders.v1.Orders/Get",
@@ -95,7 +119,7 @@ async fn what_is_grpc_and_unknown_is_unimplemented() {
 #[tokio::test]
 async fn a_message_that_is_too_large_is_refused_and_the_connection_lives() {
     let server = started(&Gate::new()).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     let large = "x".repeat(5 * 1024 * 1024);
     let refused = hello(&mut client, &large).await.unwrap_err();
     assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
@@ -108,7 +132,7 @@ async fn a_message_that_is_too_large_is_refused_and_the_connection_lives() {
 #[tokio::test]
 async fn a_call_that_panics_is_an_internal_error_that_tells_nothing() {
     let server = started(&Gate::new()).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     let failed = hello(&mut client, "panic").await.unwrap_err();
     assert_eq!(failed.code(), Code::Internal, "{failed:?}");
     // Said by the server in the words of gRPC, not made up by the client of an HTTP status.
@@ -123,7 +147,7 @@ async fn a_call_that_panics_is_an_internal_error_that_tells_nothing() {
 async fn the_services_of_tonic_alone_are_an_application_too() {
     let routes = routes(&Gate::new());
     let server = TestServer::start(Server::new(routes).listen("127.0.0.1:0")).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     assert_eq!(hello(&mut client, "World").await.unwrap(), "Hello, World!");
     let failed = hello(&mut client, "panic").await.unwrap_err();
     assert_eq!(failed.code(), Code::Internal, "{failed:?}");
@@ -159,7 +183,7 @@ async fn a_call_streams_both_ways_at_once() {
     let routes = Routes::new(ServerReflectionServer::new(Echo));
     let app = App::new(plain()).grpc(routes);
     let server = TestServer::start(Server::new(app).listen("127.0.0.1:0")).await;
-    let mut client = ServerReflectionClient::new(channel(&server).await);
+    let mut client = ServerReflectionClient::new(server.grpc());
     let (say, said) = tokio::sync::mpsc::unbounded_channel();
     let said = stream::unfold(said, |mut said| async {
         said.recv().await.map(|host| (host, said))
@@ -184,7 +208,7 @@ async fn a_call_streams_both_ways_at_once() {
 #[tokio::test]
 async fn a_stream_ends_when_its_client_goes() {
     let server = started(&Gate::new()).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     let request = StreamHelloRequest {
         name: "World".into(),
     };
@@ -233,7 +257,7 @@ async fn a_layer_wraps_what_is_plain_and_what_is_grpc() {
     let server = TestServer::start(Server::new(app).listen("127.0.0.1:0")).await;
     assert_eq!(server.get("/").await.status(), 200);
     assert_eq!(counting.0.load(Ordering::SeqCst), 1);
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     assert_eq!(hello(&mut client, "World").await.unwrap(), "Hello, World!");
     assert_eq!(counting.0.load(Ordering::SeqCst), 2);
     assert_eq!(server.get("/nothing").await.status(), 404);

@@ -14,7 +14,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::{app, channel, ends_well, secs};
+use super::{app, ends_well, secs};
 
 fn reflecting() -> Server {
     Server::new(app(&Gate::new()))
@@ -65,7 +65,7 @@ async fn v1_lists_the_services_health_and_itself() {
     use v1::server_reflection_response::MessageResponse;
     let server = TestServer::start(reflecting()).await;
     let question = MessageRequest::ListServices(String::new());
-    let answer = ask(channel(&server).await, question).await;
+    let answer = ask(server.grpc(), question).await;
     let MessageResponse::ListServicesResponse(list) = answer else {
         unreachable!("{answer:?}")
     };
@@ -80,7 +80,7 @@ async fn v1alpha_lists_the_same() {
     use v1alpha::server_reflection_request::MessageRequest;
     use v1alpha::server_reflection_response::MessageResponse;
     let server = TestServer::start(reflecting()).await;
-    let channel = channel(&server).await;
+    let channel = server.grpc();
     let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
     let request = v1alpha::ServerReflectionRequest {
         host: String::new(),
@@ -102,7 +102,7 @@ async fn v1alpha_lists_the_same() {
 #[tokio::test]
 async fn it_describes_the_services_of_the_user_and_health() {
     let server = TestServer::start(reflecting()).await;
-    let channel = channel(&server).await;
+    let channel = server.grpc();
     let greeter = described(channel.clone(), "greeter.v1.Greeter").await;
     assert_eq!(greeter.name(), "greeter/v1/greeter.proto");
     let health = described(channel.clone(), "grpc.health.v1.Health").await;
@@ -117,7 +117,7 @@ async fn it_describes_the_services_of_the_user_and_health() {
 #[tokio::test]
 async fn what_it_describes_is_known_to_health_and_gates_nothing() {
     let server = TestServer::start(reflecting()).await;
-    let mut client = HealthClient::new(channel(&server).await);
+    let mut client = HealthClient::new(server.grpc());
     let service = "greeter.v1.Greeter".to_owned();
     let known = client.check(HealthCheckRequest { service }).await;
     assert_eq!(known.unwrap().into_inner().status, 1);
@@ -132,8 +132,7 @@ async fn all_answers(
     server: &TestServer,
     questions: Vec<Option<v1::server_reflection_request::MessageRequest>>,
 ) -> (Vec<v1::server_reflection_response::MessageResponse>, Code) {
-    let mut client =
-        v1::server_reflection_client::ServerReflectionClient::new(channel(server).await);
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(server.grpc());
     let requests = questions
         .into_iter()
         .map(|message_request| v1::ServerReflectionRequest {
@@ -211,7 +210,7 @@ async fn what_is_no_question_ends_the_stream_with_a_status_that_says_so() {
             let path = format!("/grpc.reflection.{version}.ServerReflection/{method}");
             PathAndQuery::try_from(path).unwrap()
         };
-        let mut client = Grpc::new(channel(&server).await);
+        let mut client = Grpc::new(server.grpc());
         client.ready().await.unwrap();
         let codec: ProstCodec<NoQuestion, v1::ServerReflectionResponse> = ProstCodec::default();
         let asked = tonic::Request::new(stream::iter([NoQuestion { list_services: 1 }]));
@@ -300,7 +299,7 @@ async fn an_open_question_is_no_task_beside_its_stream() {
 #[tokio::test]
 async fn an_open_question_holds_no_drain() {
     let server = TestServer::start(reflecting()).await;
-    let channel = channel(&server).await;
+    let channel = server.grpc();
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel);
     let asked = client.server_reflection_info(stream::pending());
     let mut answers = within("a head", asked).await.unwrap().into_inner();
@@ -321,7 +320,7 @@ async fn it_answers_in_the_lame_duck() {
     let server = TestServer::start(reflecting().plan(Plan::new().lame_duck(secs(3600)))).await;
     drop(server.running().stop());
     assert_eq!(server.handle().phase(), Phase::LameDuck);
-    let greeter = described(channel(&server).await, "greeter.v1.Greeter").await;
+    let greeter = described(server.grpc(), "greeter.v1.Greeter").await;
     assert_eq!(greeter.name(), "greeter/v1/greeter.proto");
     drop(server.handle().force());
     let report = server.wait().await;

@@ -14,7 +14,7 @@ fn named(name: &str) -> StreamHelloRequest {
 async fn a_call_in_flight_is_answered() {
     let gate = Gate::new();
     let server = started(&gate).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     let call = tokio::spawn(async move { hello(&mut client, "gate").await });
     gate.reached(1).await;
     let handle = server.handle().clone();
@@ -29,7 +29,7 @@ async fn a_call_in_flight_is_answered() {
 #[tokio::test]
 async fn a_stream_that_listens_ends_well() {
     let server = started(&Gate::new()).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     let hellos = client.stream_hello(named("World")).await;
     let mut hellos = hellos.unwrap().into_inner();
     let first = within("a hello", hellos.message()).await.unwrap().unwrap();
@@ -43,7 +43,7 @@ async fn a_stream_that_listens_ends_well() {
 async fn a_stream_that_does_not_listen_is_cut_and_its_client_told_so() {
     let server = Server::new(app(&Gate::new())).listen("127.0.0.1:0");
     let server = TestServer::start(server.plan(Plan::new().drain_timeout(millis(200)))).await;
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     let hellos = client.stream_hello(named("deaf")).await;
     let mut hellos = hellos.unwrap().into_inner();
     let first = within("a hello", hellos.message()).await.unwrap().unwrap();
@@ -64,7 +64,7 @@ async fn in_the_lame_duck_a_new_client_is_served() {
     let server = TestServer::start(server.plan(plan)).await;
     drop(server.running().stop());
     assert_eq!(server.handle().phase(), Phase::LameDuck);
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     assert_eq!(hello(&mut client, "World").await.unwrap(), "Hello, World!");
     drop(server.handle().force());
     let report = server.wait().await;

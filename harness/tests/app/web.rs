@@ -32,7 +32,7 @@ async fn a_browser_gets_its_answer_and_the_status_in_the_body() {
     let unknown = post(&server, "/no.Such/Thing", "application/grpc-web", MESSAGE).await;
     assert_eq!(unknown.head.header("grpc-status"), Some("12"));
     // And everybody else gets what they got without it.
-    let mut client = client(&server).await;
+    let mut client = client(&server);
     assert_eq!(hello(&mut client, "World").await.unwrap(), "Hello, World!");
     assert_eq!(server.get("/").await.text(), "hello");
     assert_eq!(server.get("/nothing").await.status(), 404);

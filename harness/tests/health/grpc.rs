@@ -45,7 +45,7 @@ struct ListResponse {
     statuses: std::collections::BTreeMap<String, HealthCheckResponse>,
 }
 
-async fn list(channel: Channel) -> Result<Vec<(String, Wire)>, tonic::Status> {
+pub(super) async fn list(channel: Channel) -> Result<Vec<(String, Wire)>, tonic::Status> {
     let mut client = Grpc::new(channel);
     client.ready().await.unwrap();
     let path = PathAndQuery::from_static("/grpc.health.v1.Health/List");

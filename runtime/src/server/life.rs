@@ -23,7 +23,9 @@ use crate::os::listener::Addr;
 use crate::os::tasks::{HandOver, Rolls, let_go};
 use crate::os::watch;
 use crate::os::watchdog::{WatchGuard, Watched};
-use crate::transport::{Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport};
+use crate::transport::{
+    Accepting, Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport,
+};
 
 /// One server's life, shared by its owner, its handles, its driver and its connections.
 pub(crate) struct Life {
@@ -238,6 +240,13 @@ impl Life {
 
     pub(crate) fn set_transport(&self, transport: Transport) {
         *self.transport() = Some(transport);
+    }
+
+    /// Accepts from one more listener; `false`, and it is dropped, if there is nothing to accept for.
+    pub(crate) fn accept_late(&self, listener: Accepting) -> bool {
+        // Cloned: what is told of the listener may come back here.
+        let transport = self.transport().clone();
+        transport.is_some_and(|transport| transport.accept_late(listener))
     }
 
     /// Requests in flight.

@@ -106,6 +106,21 @@ pub(super) fn spawn(inner: &Arc<Inner>, listeners: Vec<Accepting>) {
     }
 }
 
+/// As [`spawn`], for one that comes when others are at work already; `false` once they are to close:
+/// then it is dropped, so that nothing is accepted after all are closed.
+pub(super) fn spawn_late(inner: &Arc<Inner>, listener: Accepting) -> bool {
+    let (name, accepts) = {
+        let mut listeners = lock(&inner.listeners);
+        if listeners.closing {
+            return false;
+        }
+        listeners.open += 1;
+        accept_loop(inner, listener)
+    };
+    drop(inner.tasks.spawn(name, accepts));
+    true
+}
+
 /// The loop of each listener, which is open from this call on until its loop is dropped.
 pub(super) fn loops(
     inner: &Arc<Inner>,
@@ -113,16 +128,22 @@ pub(super) fn loops(
 ) -> Vec<(TaskName, impl Future<Output = ()> + Send + use<>)> {
     // All of them are there before the first one can break.
     lock(&inner.listeners).open += listeners.len();
-    let accepts = |accepting: Accepting| {
-        let open = Open {
-            inner: Arc::clone(inner),
-            broken: false,
-        };
-        let closing = inner.close.subscribe();
-        let name = TaskName::numbered("accept", u64::from(accepting.id.number()));
-        (name, accept(open, accepting, closing))
-    };
+    let accepts = |accepting| accept_loop(inner, accepting);
     listeners.into_iter().map(accepts).collect()
+}
+
+/// The loop of a listener that has been counted as open.
+fn accept_loop(
+    inner: &Arc<Inner>,
+    accepting: Accepting,
+) -> (TaskName, impl Future<Output = ()> + Send + use<>) {
+    let open = Open {
+        inner: Arc::clone(inner),
+        broken: false,
+    };
+    let closing = inner.close.subscribe();
+    let name = TaskName::numbered("accept", u64::from(accepting.id.number()));
+    (name, accept(open, accepting, closing))
 }
 
 pub(super) fn close(inner: &Inner, queue: Queue) {

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::panic::Location;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use lamplighter::{Application, Running, Server, ServerHandle, StartError};
@@ -15,6 +16,7 @@ use crate::patience::fail;
 use crate::test_server::TestServer;
 use crate::test_server::home::Home;
 use crate::test_server::thread::OwnThread;
+use crate::test_server::told::Told;
 
 /// Where a server is to live.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +102,7 @@ impl TestServerBuilder {
         let steps = self.steps.into_iter();
         let server = steps.fold(server, |server, step| step(server));
         ledger.server(server.handle());
+        let told = Told::by(&server);
         let (place, workers, patience) = (self.place, self.workers, self.patience);
         let directory = self.directory;
         async move {
@@ -120,9 +123,9 @@ impl TestServerBuilder {
             }
             let held = ledger.held();
             let (running, home) = match place {
-                Place::Here => start_here(here, server, ledger, patience).await?,
+                Place::Here => start_here(here, server, &told, ledger, patience).await?,
                 Place::OwnThread => {
-                    start_elsewhere(here, server, workers, ledger, patience).await?
+                    start_elsewhere(here, server, &told, workers, ledger, patience).await?
                 }
             };
             Ok(TestServer {
@@ -131,6 +134,8 @@ impl TestServerBuilder {
                 held,
                 patience,
                 here,
+                told,
+                dialler: Mutex::default(),
                 _directory: directory,
             })
         }
@@ -150,6 +155,7 @@ async fn started(
 async fn start_here(
     here: &'static Location<'static>,
     server: Server,
+    told: &Told,
     ledger: Ledger,
     patience: Duration,
 ) -> Result<(Running, Home), StartError> {
@@ -158,13 +164,14 @@ async fn start_here(
     match home.waiting().bounded(patience, server.start()).await {
         Some(Ok(running)) => Ok((running, home)),
         Some(Err(error)) => Err(failed(here, home, error, patience).await),
-        None => never_started(here, &handle, patience),
+        None => never_started(here, &handle, told, patience),
     }
 }
 
 async fn start_elsewhere(
     here: &'static Location<'static>,
     server: Server,
+    told: &Told,
     workers: Option<usize>,
     ledger: Ledger,
     patience: Duration,
@@ -181,15 +188,15 @@ async fn start_elsewhere(
         Some(Ok(Ok(running))) => Ok((running, home)),
         Some(Ok(Err(error))) => Err(failed(here, home, error, patience).await),
         Some(Err(_)) => fail(here, "the server's thread panicked; see above"),
-        None => never_started(here, &handle, patience),
+        None => never_started(here, &handle, told, patience),
     }
 }
 
-fn never_started(here: &Location<'_>, handle: &ServerHandle, limit: Duration) -> ! {
-    let phase = handle.phase();
+fn never_started(here: &Location<'_>, handle: &ServerHandle, told: &Told, limit: Duration) -> ! {
+    let (phase, told) = (handle.phase(), told.lines());
     fail(
         here,
-        &format!("waited {limit:?} for the server to start; it is {phase}"),
+        &format!("waited {limit:?} for the server to start; it is {phase}; {told}"),
     )
 }
 

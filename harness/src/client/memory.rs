@@ -1,0 +1,126 @@
+//! A listener in memory, by which a client reaches a server of its own process without a socket.
+//!
+//! **Invariant:** to the server it is a listener as any other: accepted, counted, drained, closed.
+//! **Invariant:** a connection that the server resets is an error to its client, as on a socket.
+
+use std::future::pending;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use lamplighter::{Addr, Listener};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
+use tokio::sync::mpsc;
+
+/// How many bytes are on their way at most, each way: about what a kernel takes at first.
+const ROOM: usize = 64 * 1024;
+
+/// The server's end.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    dialled: mpsc::UnboundedReceiver<MemoryStream>,
+}
+
+/// The clients' end.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialler {
+    dials: mpsc::UnboundedSender<MemoryStream>,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct MemoryStream {
+    stream: DuplexStream,
+    /// Whether the server has made it end by a reset.
+    reset: Arc<AtomicBool>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> (Dialler, Self) {
+        let (dials, dialled) = mpsc::unbounded_channel();
+        (Dialler { dials }, Self { dialled })
+    }
+}
+
+impl Dialler {
+    /// A connection that waits to be accepted.
+    pub(super) fn dial(&self) -> io::Result<MemoryStream> {
+        let (ours, theirs) = duplex(ROOM);
+        let reset = Arc::<AtomicBool>::default();
+        let end = |stream| MemoryStream {
+            stream,
+            reset: Arc::clone(&reset),
+        };
+        let refused = |_| {
+            let told = "the server accepts no connections any more";
+            io::Error::new(io::ErrorKind::ConnectionRefused, told)
+        };
+        self.dials.send(end(theirs)).map_err(refused)?;
+        Ok(end(ours))
+    }
+}
+
+fn here() -> Addr {
+    Addr::Named("in-process".to_owned())
+}
+
+impl Listener for Memory {
+    type Io = MemoryStream;
+
+    async fn accept(&mut self) -> io::Result<(MemoryStream, Addr)> {
+        match self.dialled.recv().await {
+            Some(stream) => Ok((stream, here())),
+            // No client is left, and that breaks no listener.
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Addr> {
+        Ok(here())
+    }
+
+    fn accept_queued(&mut self) -> io::Result<Option<(MemoryStream, Addr)>> {
+        Ok(self.dialled.try_recv().ok().map(|stream| (stream, here())))
+    }
+
+    fn abort(io: &MemoryStream) -> io::Result<()> {
+        io.reset.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+impl AsyncRead for MemoryStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let ended = buf.filled().len() == before && buf.remaining() > 0;
+        if matches!(read, Poll::Ready(Ok(()))) && ended && self.reset.load(Ordering::SeqCst) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for MemoryStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
