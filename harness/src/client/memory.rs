@@ -124,3 +124,52 @@ impl AsyncWrite for MemoryStream {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    #[tokio::test]
+    async fn a_connection_that_is_reset_is_an_error_to_its_client_and_one_that_ends_is_none() {
+        let (dialler, mut memory) = Memory::new();
+        let mut text = String::new();
+        for reset in [false, true] {
+            let mut client = dialler.dial().unwrap();
+            let (mut server, _) = memory.accept().await.unwrap();
+            server.write_all(b"half").await.unwrap();
+            if reset {
+                Memory::abort(&server).unwrap();
+            }
+            drop(server);
+            let read = client.read_to_string(&mut text).await;
+            let failed = read.err().map(|error| error.kind());
+            assert_eq!(failed, reset.then_some(ErrorKind::ConnectionReset));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_dials_a_listener_that_is_closed_is_refused_and_who_waited_for_it_ends() {
+        let (dialler, memory) = Memory::new();
+        let mut waiting = dialler.dial().unwrap();
+        drop(memory);
+        assert_eq!(waiting.read(&mut [0]).await.unwrap(), 0);
+        let refused = dialler.dial().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_no_client_is_left_for_goes_on() {
+        let (dialler, mut memory) = Memory::new();
+        drop(dialler.dial());
+        drop(dialler);
+        assert!(memory.accept_queued().unwrap().is_some());
+        assert!(memory.accept_queued().unwrap().is_none());
+        // Neither a connection nor an error, which would stop the server.
+        let mut accept = std::pin::pin!(memory.accept());
+        let waker = std::task::Waker::noop();
+        let polled = accept.as_mut().poll(&mut Context::from_waker(waker));
+        assert!(polled.is_pending());
+    }
+}
