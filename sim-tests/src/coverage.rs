@@ -16,7 +16,7 @@ use lamplighter::{Phase, ServerEventKind};
 pub use rows::{Row, Subject};
 pub use table::Table;
 
-use crate::scenario::Scenario;
+use crate::scenario::{HookDoes, Scenario};
 use crate::trace::{ClientSaw, Entry, HandlerSaw, HookSaw, WhatHappened, Who, WorkerSaw, WorldDid};
 use beyond::beyond;
 
@@ -87,7 +87,7 @@ impl Coverage {
         let mut phase = 0;
         for entry in trace {
             if let Some(row) = row_of(scenario, entry) {
-                self.hit(row, phase, seed);
+                self.hit(late(row, phase), phase, seed);
             }
             if let Some(next) = phase_after(entry) {
                 phase = next;
@@ -180,6 +180,22 @@ impl std::fmt::Debug for Coverage {
     }
 }
 
+/// What something counts as that comes when no work is begun any more: who it is makes no difference
+/// then.
+fn late(row: Row, phase: usize) -> Row {
+    let working = Phase::ALL.get(phase) < Some(&Phase::RunningHooks);
+    match row.subject() {
+        Subject::Client if !working && row != Row::Refused => Row::ConnectedLate,
+        Subject::Handler if !working && row != Row::HandlerDropped => Row::BegunLate,
+        Subject::Event
+        | Subject::Act
+        | Subject::Client
+        | Subject::Handler
+        | Subject::Hook
+        | Subject::Worker => row,
+    }
+}
+
 /// The phase that the server is in once it has told this: its place in [`Phase::ALL`].
 fn phase_after(entry: &Entry) -> Option<usize> {
     let phase = match &entry.what {
@@ -216,8 +232,11 @@ fn row_of(scenario: &Scenario, entry: &Entry) -> Option<Row> {
             Some(rows::of_handler(scenario.request(id)?.does))
         }
         (WhatHappened::Handler(HandlerSaw::Dropped), _) => Some(Row::HandlerDropped),
-        (WhatHappened::Hook(HookSaw::Begun), Who::Hook(hook)) => {
-            Some(rows::of_hook(scenario.hooks.get(usize::from(hook))?.does))
+        (WhatHappened::Hook(saw @ (HookSaw::Begun | HookSaw::Ended)), Who::Hook(hook)) => {
+            let does = scenario.hooks.get(usize::from(hook))?.does;
+            // One that blocks its thread is seen only when it ends.
+            let shows = (*saw == HookSaw::Ended) == (does == HookDoes::Block);
+            shows.then(|| rows::of_hook(does))
         }
         (WhatHappened::Hook(HookSaw::Dropped), _) => Some(Row::HookDropped),
         (WhatHappened::Worker(WorkerSaw::Ended), Who::Worker(worker)) => {

@@ -10,10 +10,10 @@ use super::rows::{Row, Subject};
 
 /// Why no run can hit this cell; `None` if one can.
 pub(super) fn beyond(cell: Cell) -> Option<&'static str> {
-    RULES
-        .iter()
-        .find(|rule| rule.about.is(cell.row) && !rule.only.contains(&cell.phase))
-        .map(|rule| rule.why)
+    // The first rule about a row is the one that counts: one about a row alone stands before the one
+    // about all of its kind.
+    let rule = RULES.iter().find(|rule| rule.about.is(cell.row))?;
+    (!rule.only.contains(&cell.phase)).then_some(rule.why)
 }
 
 /// What can happen in some phases only.
@@ -56,6 +56,20 @@ const WORKING: &[Phase] = &[
     Phase::ForceClosing,
 ];
 
+/// From the bind to the end of the force close.
+const LISTENED: &[Phase] = &[
+    Phase::Starting,
+    Phase::Running,
+    Phase::LameDuck,
+    Phase::Draining,
+    Phase::ForceClosing,
+];
+const FROM_DRAINING: &[Phase] = &[Phase::Draining, Phase::ForceClosing];
+const AFTER_WORK: &[Phase] = &[Phase::RunningHooks, Phase::Disposing, Phase::Stopped];
+
+const EVERY_PHASE: &str = "every phase of a stop is passed, in order";
+const ALL_AT_ONCE: &str = "failures of a stop are told at its end, all at once";
+
 const RULES: &[Rule] = &[
     rows(
         &[Row::ToStarting],
@@ -68,26 +82,10 @@ const RULES: &[Rule] = &[
         "only a start makes a server run",
     ),
     rows(&[Row::ToLameDuck], BEFORE_A_STOP, "a stop begins once"),
-    rows(
-        &[Row::ToDraining],
-        &[Phase::LameDuck],
-        "every phase of a stop is passed, in order",
-    ),
-    rows(
-        &[Row::ToForceClosing],
-        &[Phase::Draining],
-        "every phase of a stop is passed, in order",
-    ),
-    rows(
-        &[Row::ToRunningHooks],
-        &[Phase::ForceClosing],
-        "every phase of a stop is passed, in order",
-    ),
-    rows(
-        &[Row::ToDisposing],
-        &[Phase::RunningHooks],
-        "every phase of a stop is passed, in order",
-    ),
+    rows(&[Row::ToDraining], &[Phase::LameDuck], EVERY_PHASE),
+    rows(&[Row::ToForceClosing], &[Phase::Draining], EVERY_PHASE),
+    rows(&[Row::ToRunningHooks], &[Phase::ForceClosing], EVERY_PHASE),
+    rows(&[Row::ToDisposing], &[Phase::RunningHooks], EVERY_PHASE),
     rows(&[Row::Start], &[Phase::Starting], "it announces the start"),
     rows(
         &[Row::Ready],
@@ -106,45 +104,34 @@ const RULES: &[Rule] = &[
     ),
     rows(
         &[
-            Row::StoppingBySignal,
             Row::StoppingByRequest,
             Row::StoppingByForce,
             Row::StoppingByDrain,
             Row::StoppingByDrop,
-            Row::StoppingByListener,
         ],
         BEFORE_A_STOP,
         "a stop begins once",
     ),
     rows(
-        &[Row::ErrorOfHook],
-        &[Phase::Disposing],
-        "failures of a stop are told at its end, all at once",
+        &[Row::StoppingBySignal, Row::StoppingByListener],
+        &[Phase::Starting, Phase::Running],
+        "a stop begins once, and the start arms signals and binds listeners",
     ),
     rows(
-        &[Row::ErrorOfCallback],
-        &[Phase::Starting, Phase::Running, Phase::Disposing],
-        "failures of a stop are told at its end, all at once; the first callback is told of the start",
+        &[Row::ErrorOfRest],
+        &[],
+        "what is the server's own ends when it is told to, in a world without threads",
     ),
+    rows(&[Row::ErrorOfHook], &[Phase::Disposing], ALL_AT_ONCE),
     rows(
-        &[Row::ErrorOfListener],
+        &[Row::ErrorOfCallback, Row::ErrorOfListener],
         &[Phase::Starting, Phase::Running, Phase::Disposing],
-        "failures of a stop are told at its end, all at once; listeners are bound by a start",
+        ALL_AT_ONCE,
     ),
     rows(
         &[Row::ErrorOfWorker],
         &[Phase::Running, Phase::Disposing],
         "failures of a stop are told at its end, all at once; workers begin when the server is ready",
-    ),
-    rows(
-        &[
-            Row::SignalSecond,
-            Row::SignalThird,
-            Row::SignalRepeated,
-            Row::SignalIgnored,
-        ],
-        STOPPING,
-        "the first signal has begun a stop",
     ),
     rows(
         &[Row::SignalFirst],
@@ -157,7 +144,27 @@ const RULES: &[Rule] = &[
             Phase::RunningHooks,
             Phase::Disposing,
         ],
-        "signals are armed by the start, and nothing is told after the last event",
+        "the start arms signals, and nothing is told after the last event",
+    ),
+    rows(
+        &[Row::SignalSecond, Row::SignalRepeated],
+        STOPPING,
+        "the first signal has begun a stop",
+    ),
+    rows(
+        &[Row::SignalThird],
+        &[
+            Phase::Draining,
+            Phase::ForceClosing,
+            Phase::RunningHooks,
+            Phase::Disposing,
+        ],
+        "the second signal has ended the lame duck",
+    ),
+    rows(
+        &[Row::SignalIgnored],
+        &[Phase::ForceClosing, Phase::Disposing],
+        "the third signal ends the drain and the hooks",
     ),
     rows(
         &[Row::StopAgain, Row::Force],
@@ -165,19 +172,73 @@ const RULES: &[Rule] = &[
         "before a stop it is the cause of one",
     ),
     rows(
+        &[Row::ListenersClosed],
+        FROM_DRAINING,
+        "listeners close in the drain; the last one that breaks begins a stop",
+    ),
+    rows(
         &[Row::Drained, Row::Cancelled],
         &[Phase::Draining],
         "it is part of the drain",
     ),
     rows(
-        &[Row::Stuck, Row::WorkerCut, Row::WorkerStuck],
-        &[Phase::ForceClosing],
-        "only force does it",
+        &[
+            Row::Opened,
+            Row::PeerClosed,
+            Row::Silent,
+            Row::TimedOut,
+            Row::Graceful,
+            Row::Retired,
+            Row::Failed,
+            Row::Cut,
+        ],
+        LISTENED,
+        "connections come with the bind, and all have ended with the force close",
     ),
     rows(
-        &[Row::WorkerOk, Row::WorkerFailed],
+        &[Row::Idle],
+        FROM_DRAINING,
+        "only a drain ends a connection because it is idle",
+    ),
+    rows(
+        &[Row::Stuck, Row::WorkerCut, Row::WorkerStuck],
+        &[Phase::ForceClosing],
+        "only the force close finds what does not end",
+    ),
+    rows(
+        &[
+            Row::WorkerOk,
+            Row::WorkerFailed,
+            Row::WorkerDoesOk,
+            Row::WorkerDoesFail,
+            Row::WorkerDoesPanic,
+        ],
         WORKING,
-        "workers begin at Ready, and none outlives the force close unnamed",
+        "workers begin at Ready, and all have ended with the force close",
+    ),
+    rows(
+        &[
+            Row::WorkerHearsDraining,
+            Row::WorkerHearsCancelled,
+            Row::WorkerDoesForce,
+        ],
+        FROM_DRAINING,
+        "it waits for something that the drain begins with or brings",
+    ),
+    rows(
+        &[Row::WorkerDoesStop],
+        &[Phase::LameDuck, Phase::Draining, Phase::ForceClosing],
+        "it waits until the stop has begun",
+    ),
+    rows(
+        &[Row::WorkerDoesHang],
+        &[],
+        "a worker that hangs does not end by itself",
+    ),
+    rows(
+        &[Row::WorkerDropped],
+        &[Phase::ForceClosing, Phase::RunningHooks, Phase::Disposing],
+        "workers are dropped by force, and before the end",
     ),
     rows(
         &[
@@ -197,20 +258,72 @@ const RULES: &[Rule] = &[
         &[Phase::RunningHooks, Phase::Disposing],
         "hooks run in a phase of their own, and may outlive it",
     ),
-    rows(&[Row::Unknown], &[], "every event has a row"),
+    rows(
+        &[Row::HookDropped],
+        AFTER_WORK,
+        "hooks run in a phase of their own, and may outlive it",
+    ),
+    rows(
+        &[Row::HookDoesBlock],
+        AFTER_WORK,
+        "it is seen when it ends, which nobody can hasten",
+    ),
+    all(
+        Subject::Hook,
+        &[Phase::RunningHooks],
+        "hooks run in a phase of their own",
+    ),
     rows(
         &[Row::ActJump],
         &[],
         "worlds with one clock for all refuse it",
     ),
+    rows(&[Row::Unknown], &[], "every event has a row"),
     rows(
-        &[Row::WorkerDoesHang],
-        &[],
-        "a worker that hangs does not end by itself",
+        &[Row::ConnectedLate],
+        AFTER_WORK,
+        "before that it is not late",
+    ),
+    rows(
+        &[Row::BegunLate],
+        &[Phase::RunningHooks, Phase::Disposing],
+        "before that it is not late, and no connection outlives the server",
+    ),
+    rows(
+        &[Row::Refused],
+        &[
+            Phase::Starting,
+            Phase::Running,
+            Phase::LameDuck,
+            Phase::Draining,
+            Phase::ForceClosing,
+            Phase::RunningHooks,
+            Phase::Disposing,
+            Phase::Stopped,
+        ],
+        "the start is called before the first client has its turn",
+    ),
+    rows(
+        &[Row::HandlerDropped],
+        &[
+            Phase::Running,
+            Phase::LameDuck,
+            Phase::Draining,
+            Phase::ForceClosing,
+            Phase::RunningHooks,
+            Phase::Disposing,
+            Phase::Stopped,
+        ],
+        "no handler is called before the server is ready",
+    ),
+    all(
+        Subject::Client,
+        LISTENED,
+        "nobody connects before the bind, or is late after it",
     ),
     all(
         Subject::Handler,
         WORKING,
-        "a handler is called only while work may begin",
+        "no handler is called before the server is ready, or it is late",
     ),
 ];

@@ -165,6 +165,7 @@ rows! {
         SlowWriter = "slow writer",
         ResetMid = "resets",
         Probe = "probe",
+        ConnectedLate = "connected too late",
         Refused = "refused",
     }
     Handler {
@@ -179,6 +180,7 @@ rows! {
         HearsCancelled = "waits until cancelled",
         Spawns = "leaves a task",
         Streams = "streams",
+        BegunLate = "called in a stuck connection",
         HandlerDropped = "dropped",
     }
     Hook {

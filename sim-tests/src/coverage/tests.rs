@@ -1,7 +1,7 @@
 //! What is counted, where, and what is said of it.
 
 use super::*;
-use crate::scenario::{Act, ActDoes, Client, Hook, HookDoes};
+use crate::scenario::{Act, ActDoes, Client, Hook};
 use crate::world::{Memory, World};
 
 fn covered(scenario: &Scenario) -> Coverage {
