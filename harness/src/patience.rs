@@ -2,14 +2,20 @@
 //!
 //! **Invariant:** the bound is real time, also under a paused clock, where a wait of that clock's own
 //! would end at once.
+//! **Invariant:** under a clock that runs, a wait takes no thread; under one that is paused, at most one
+//! of its runtime's, and that only while it waits for the kernel.
+
+mod alarm;
+mod rest;
 
 use std::fmt::Display;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use self::alarm::Alarm;
+use self::rest::Rest;
 
 /// How long any single wait may take: far longer than anything that works needs on a machine that
 /// is busy, far shorter than anybody looks at a test that hangs.
@@ -35,61 +41,28 @@ pub fn within<F: Future>(what: impl Display, future: F) -> impl Future<Output = 
 
 /// The output of `future`; `None` if it takes longer than `limit` of real time.
 pub(crate) async fn bounded<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut alarm = Alarm::set(limit, Clock::Runs);
+    let alarm = Alarm::after(limit);
     tokio::select! {
         biased;
         output = future => Some(output),
-        () = alarm.rings() => None,
+        () = alarm => None,
     }
 }
 
 /// As [`bounded`], but a paused clock stands still meanwhile: the kernel brings what is waited for,
 /// and a paused clock would jump to its next timer before the kernel had a chance.
 pub(crate) async fn bounded_at_rest<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    let mut alarm = Alarm::set(limit, Clock::Rests);
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = alarm.rings() => None,
-    }
-}
-
-/// What a paused clock does while a test waits.
-enum Clock {
-    Runs,
-    Rests,
-}
-
-/// Rings once, after real time. Dropped, it lets go of its thread.
-struct Alarm {
-    _set: mpsc::Sender<()>,
-    rings: oneshot::Receiver<()>,
-}
-
-impl Alarm {
-    fn set(limit: Duration, clock: Clock) -> Self {
-        let (set, unset) = mpsc::channel::<()>();
-        let (ring, rings) = oneshot::channel();
-        let wait = move || {
-            if unset.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                // Whoever waited may have been dropped in this very moment.
-                let _gone = ring.send(());
-            }
-        };
-        match clock {
-            Clock::Runs => drop(std::thread::spawn(wait)),
-            // A paused clock does not jump while a blocking task of its runtime is at work.
-            Clock::Rests => drop(tokio::task::spawn_blocking(wait)),
+    let mut future = pin!(future);
+    let mut rest = None;
+    let at_rest = poll_fn(move |context| {
+        let polled = future.as_mut().poll(context);
+        if polled.is_pending() {
+            // Before the runtime has a chance to find that there is nothing to do.
+            rest.get_or_insert_with(|| Rest::of_clock(limit));
         }
-        Self { _set: set, rings }
-    }
-
-    async fn rings(&mut self) {
-        if (&mut self.rings).await.is_err() {
-            // Its thread is gone without a ring: the runtime is shutting down.
-            std::future::pending::<()>().await;
-        }
-    }
+        polled
+    });
+    bounded(limit, at_rest).await
 }
 
 /// Fails the test that called from `here`.
@@ -104,6 +77,8 @@ pub(crate) fn fail(here: &Location<'_>, message: &str) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use tokio::sync::oneshot;
 
     #[tokio::test(start_paused = true)]
     async fn virtual_time_does_not_use_up_patience() {
@@ -121,6 +96,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_wait_at_rest_that_is_too_long_ends() {
+        let never = std::future::pending::<()>();
+        assert_eq!(bounded_at_rest(Duration::from_millis(1), never).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_paused_clock_rests_while_the_kernel_is_waited_for() {
         let begun = tokio::time::Instant::now();
         let (tx, rx) = oneshot::channel();
@@ -130,5 +111,35 @@ mod tests {
         elsewhere.join().unwrap();
         assert_eq!(begun.elapsed(), Duration::ZERO);
         timer.await.unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_thousand_waits_take_no_thread_of_their_own() {
+        // A thread without a name takes on that of the thread that starts it.
+        let mark = format!("wait#{}", std::process::id());
+        std::fs::write("/proc/thread-self/comm", &mark).unwrap();
+        let mut waits = tokio::task::JoinSet::new();
+        let gate = std::sync::Arc::new(tokio::sync::Barrier::new(1001));
+        for wait in 0..1000 {
+            let gate = std::sync::Arc::clone(&gate);
+            waits.spawn(async move {
+                if wait % 2 == 0 {
+                    bounded(PATIENCE, gate.wait()).await.is_some()
+                } else {
+                    bounded_at_rest(PATIENCE, gate.wait()).await.is_some()
+                }
+            });
+        }
+        // One turn for each: they wait, all of them.
+        tokio::task::yield_now().await;
+        let threads = std::fs::read_dir("/proc/self/task").unwrap();
+        let marked = threads.filter_map(|thread| {
+            let name = std::fs::read_to_string(thread.unwrap().path().join("comm"));
+            name.ok().filter(|name| name.trim_end() == mark)
+        });
+        assert_eq!(marked.count(), 1);
+        gate.wait().await;
+        assert!(waits.join_all().await.into_iter().all(|in_time| in_time));
     }
 }

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::routing::get;
 use futures_util::stream;
 use lamplighter::{Bind, ConnectionEnd, Phase, Plan, Server};
-use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
+use lamplighter_harness::{Gate, Manners, Probe, REST_OF_HEAD, Seen, TestServer, within};
 
 use super::{held, hello, millis, secs};
 
@@ -39,22 +39,11 @@ fn goaways(probe: &Probe) -> Vec<u32> {
     probe.seen().iter().filter_map(last).collect()
 }
 
-async fn http2(server: &TestServer, manners: Manners) -> std::io::Result<Probe> {
-    let mut probe = server.probe().await;
-    probe.http2(manners).await?;
-    probe
-        .until("the server's SETTINGS", |seen| {
-            matches!(seen, Seen::Settings { ack: false })
-        })
-        .await;
-    Ok(probe)
-}
-
 #[tokio::test]
 async fn an_http2_connection_goes_away_in_two_steps_and_its_stream_is_answered() {
     let gate = Gate::new();
     let server = TestServer::start(held(&gate)).await;
-    let mut probe = http2(&server, Manners::Polite).await.unwrap();
+    let mut probe = server.misbehave().http2(Manners::Polite).await;
     let first = probe.open_stream("/held").await.unwrap();
     gate.reached(1).await;
     let stop = tokio::spawn(server.stop());
@@ -88,7 +77,7 @@ async fn an_http2_stream_that_is_cut_is_reset_and_its_connection_ends_in_order()
     let gate = Gate::new();
     let server = held(&gate).plan(Plan::new().drain_timeout(millis(200)));
     let server = TestServer::start(server).await;
-    let mut probe = http2(&server, Manners::Polite).await.unwrap();
+    let mut probe = server.misbehave().http2(Manners::Polite).await;
     let stream = probe.open_stream("/held").await.unwrap();
     gate.reached(1).await;
     let stop = tokio::spawn(server.stop());
@@ -111,28 +100,28 @@ async fn an_http2_stream_that_is_cut_is_reset_and_its_connection_ends_in_order()
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_http2_peer_that_never_answers_a_ping_holds_the_stop_for_its_grace_only() {
-    let server = TestServer::start(hello()).await;
-    let mut probe = http2(&server, Manners::Mute).await.unwrap();
+    let server = TestServer::here().start(hello()).await;
+    let mut probe = server.misbehave().http2(Manners::NoPong).await;
     let report = server.stop().await;
     // Closed at a limit of its own: nothing of it was cut.
     assert!(report.is_clean(), "{report}");
-    assert!(report.total() < secs(10), "{report}");
+    assert_eq!(report.total(), secs(1), "{}", report.timeline());
     assert!(probe.end().await.is_end());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn connections_that_say_nothing_or_never_finish_a_head_are_closed_and_count_as_clean() {
-    let server = TestServer::start(hello()).await;
-    let mut silent = server.probe().await;
-    let mut slow = server.probe().await;
-    slow.send("GET / HTTP/1.1\r\nhost: pro").await.unwrap();
+    let server = TestServer::here().start(hello()).await;
+    let mut silent = server.misbehave().silent().await;
+    let mut slow = server.misbehave().half_a_head().await;
     // Both are accepted by the time a third one is answered.
     assert_eq!(server.get("/").await.status(), 200);
     let report = server.stop().await;
     assert!(report.is_clean(), "{report}");
-    assert!(report.total() < secs(10), "{report}");
+    // From the begin of the head, which is when the stop began: virtual time has stood still.
+    assert_eq!(report.total(), secs(1), "{}", report.timeline());
     assert!(silent.end().await.is_end() && slow.end().await.is_end());
     let ended = |end| report.connections().ended(end);
     assert_eq!(
@@ -144,13 +133,12 @@ async fn connections_that_say_nothing_or_never_finish_a_head_are_closed_and_coun
 #[tokio::test]
 async fn a_head_that_is_completed_while_draining_is_answered() {
     let server = TestServer::start(hello()).await;
-    let mut slow = server.probe().await;
-    slow.send("GET / HTTP/1.1\r\nhost: pro").await.unwrap();
+    let mut slow = server.misbehave().half_a_head().await;
     assert_eq!(server.get("/").await.status(), 200);
     let handle = server.handle().clone();
     let stop = tokio::spawn(server.stop());
     within("the drain", handle.reached(Phase::Draining)).await;
-    slow.send("be\r\n\r\n").await.unwrap();
+    slow.send(REST_OF_HEAD).await.unwrap();
     let answer = slow.answer().await;
     assert_eq!(
         (answer.status(), answer.head.closes()),
@@ -161,9 +149,10 @@ async fn a_head_that_is_completed_while_draining_is_answered() {
     assert!(within("the end", stop).await.unwrap().is_clean());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lame_duck_announces_the_close_on_the_next_answer_and_keeps_it() {
-    let server = TestServer::start(hello().plan(Plan::new().lame_duck(secs(1)))).await;
+    let server = hello().plan(Plan::new().lame_duck(secs(1)));
+    let server = TestServer::here().start(server).await;
     let mut probe = server.probe().await;
     probe.request("/").await.unwrap();
     assert!(!probe.answer().await.head.closes());
@@ -180,7 +169,7 @@ async fn a_lame_duck_announces_the_close_on_the_next_answer_and_keeps_it() {
     assert_eq!(probe.end().await, Seen::Fin);
     let report = within("the end", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
-    assert!(report.total() >= secs(1), "{report}");
+    assert_eq!(report.total(), secs(1), "{report}");
 }
 
 #[tokio::test]

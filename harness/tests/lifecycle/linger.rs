@@ -5,9 +5,6 @@ use axum::routing::{get, post};
 use lamplighter::{ConnectionEnd, HookOutcome, Plan, Server};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
-
 use super::{held, millis, secs};
 
 /// CANCEL of RFC 9113.
@@ -15,6 +12,9 @@ const CANCEL: u32 = 8;
 
 /// More than the kernel takes for a peer that does not read and has little room.
 const LARGE: usize = 16 * 1024 * 1024;
+
+/// So little room that the kernel of the server has to keep what a reader leaves.
+const NARROW: u32 = 16 * 1024;
 
 /// A server that answers uploads before it has read them.
 fn deaf() -> Server {
@@ -60,25 +60,28 @@ async fn a_client_that_goes_on_sending_is_read_beside_the_hooks_and_gets_its_ans
     assert_eq!(report.connections().tally.answered, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_hooks_a_stop_lingers_for_half_of_its_margin_and_closes_every_socket() {
-    let server = TestServer::start(deaf().plan(Plan::new().margin(millis(300)))).await;
+    let server = deaf().plan(Plan::new().margin(millis(300)));
+    let server = TestServer::here().start(server).await;
     let probe = refused_upload(&server).await.unwrap();
     let report = server.stop().await;
     assert!(report.is_clean(), "{report}\n{}", report.timeline());
+    assert_eq!(report.total(), millis(150), "{}", report.timeline());
     within("the close", is_closed(probe)).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn beside_hooks_a_stop_lingers_for_a_second_and_no_longer() {
     let server = deaf();
     server.hook(|| async {}).unwrap();
-    let server = TestServer::start(server.plan(Plan::new().hooks_timeout(secs(60)))).await;
+    let server = server.plan(Plan::new().hooks_timeout(secs(60)));
+    let server = TestServer::here().start(server).await;
     let probe = refused_upload(&server).await.unwrap();
     let report = server.stop().await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.hooks()[0].outcome, Some(HookOutcome::Ok));
-    assert!(report.total() <= secs(10), "{}", report.timeline());
+    assert_eq!(report.total(), secs(1), "{}", report.timeline());
     within("the close", is_closed(probe)).await;
 }
 
@@ -101,17 +104,13 @@ async fn an_answer_that_is_still_fetched_arrives_whole_though_another_connection
     cut.request("/held").await.unwrap();
     gate.reached(1).await;
     // With so little room at its end, what it has not read is in the server's kernel.
-    let slow = TcpSocket::new_v4().unwrap();
-    slow.set_recv_buffer_size(16 * 1024).unwrap();
-    let mut slow = slow.connect(server.addr()).await.unwrap();
-    slow.write_all(b"GET /large HTTP/1.1\r\nhost: slow\r\n\r\n")
-        .await
-        .unwrap();
-    let mut bytes = vec![0; 64 * 1024];
-    let mut got = within("a byte", slow.read(&mut bytes)).await.unwrap();
+    let mut slow = Probe::connect_narrow(server.addr(), NARROW).await.unwrap();
+    slow.request("/large").await.unwrap();
+    slow.next().await;
     while server.handle().in_flight() > 1 {
-        got += within("a byte", slow.read(&mut bytes)).await.unwrap();
+        slow.next().await;
     }
+    let got = slow.bytes().len();
     assert!(got < LARGE - 1024 * 1024, "{got} bytes were read");
     let report = server.stop().await;
     assert_eq!(report.exit_code(), 10, "{report}");
@@ -119,12 +118,8 @@ async fn an_answer_that_is_still_fetched_arrives_whole_though_another_connection
     assert_eq!((tally.answered, tally.cut), (1, 1), "{report}");
     assert_eq!(cut.end().await, Seen::Rst);
     // The server is gone. What it sent is not.
-    loop {
-        match within("the rest", slow.read(&mut bytes)).await.unwrap() {
-            0 => break,
-            more => got += more,
-        }
-    }
+    assert_eq!(slow.end().await, Seen::Fin);
+    let got = slow.bytes().len();
     assert!((LARGE..LARGE + 1024).contains(&got), "{got}");
 }
 
@@ -133,8 +128,7 @@ async fn on_http2_each_cut_stream_is_reset_and_what_was_answered_arrives() {
     let gate = Gate::new();
     let server = held(&gate).plan(Plan::new().drain_timeout(millis(200)));
     let server = TestServer::start(server).await;
-    let mut probe = server.probe().await;
-    probe.http2(Manners::Polite).await.unwrap();
+    let mut probe = server.misbehave().http2(Manners::Polite).await;
     let cut = [
         probe.open_stream("/held").await.unwrap(),
         probe.open_stream("/held").await.unwrap(),
