@@ -9,22 +9,31 @@
     reason = "each law picks out what it is about; the others are nothing to it"
 )]
 
+mod accepting;
+mod accounts;
 mod budget;
 mod connections;
 mod health;
+mod heard;
+mod hook_time;
 mod hooks;
 mod idling;
-mod order;
+mod last;
+mod leftovers;
+mod liveness;
+pub mod paired;
+mod phases;
 mod report;
 mod requests;
-mod signals_heard;
+mod shares;
+mod work;
 
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::scenario::Scenario;
-use crate::trace::{Entry, Text};
+use crate::scenario::{ActDoes, Budget, Scenario, millis};
+use crate::trace::{Entry, Text, WhatHappened, WorldDid};
 use crate::world::{Observer, Run, RunEnd};
 
 /// A window that no client of a scenario fills: what is sent is sent at once.
@@ -87,16 +96,24 @@ impl Oracle {
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         let laws: Vec<Box<dyn Invariant>> = vec![
-            Box::new(order::Order::default()),
+            Box::new(phases::Phases::default()),
+            Box::new(last::LastEvent::default()),
             Box::new(health::Health::new(scenario)),
-            Box::new(connections::Connections::default()),
+            Box::new(requests::Requests::new(scenario)),
+            Box::new(connections::Connections::new(scenario)),
             Box::new(connections::Goodbyes::new(scenario)),
             Box::new(hooks::Hooks::new(scenario)),
+            Box::new(hook_time::HookTime::new(scenario)),
             Box::new(budget::Budget::new(scenario)),
-            Box::new(idling::NoIdling::new(scenario)),
-            Box::new(requests::Requests::new(scenario)),
-            Box::new(signals_heard::Heard::default()),
+            Box::new(shares::Shares::new(scenario)),
+            Box::new(accounts::Accounts::new(scenario)),
             Box::new(report::ReportLaw),
+            Box::new(work::Work::new(scenario)),
+            Box::new(heard::Heard::default()),
+            Box::new(idling::NoIdling::new(scenario)),
+            Box::new(leftovers::Leftovers::new(scenario)),
+            Box::new(accepting::Accepting::new(scenario)),
+            Box::new(liveness::Liveness::new(scenario)),
         ];
         Self {
             scenario: scenario.clone(),
@@ -112,9 +129,10 @@ impl Oracle {
         Self {
             scenario: scenario.clone(),
             laws: vec![
-                Box::new(order::Order::default()),
-                Box::new(connections::Connections::default()),
-                Box::new(signals_heard::Heard::default()),
+                Box::new(phases::Phases::default()),
+                Box::new(last::LastEvent::default()),
+                Box::new(connections::Connections::of_any_server()),
+                Box::new(heard::Heard::default()),
                 Box::new(report::ReportLaw),
             ],
             broken: None,
@@ -132,6 +150,11 @@ impl Oracle {
     #[must_use]
     pub const fn broken(&self) -> Option<&Violation> {
         self.broken.as_ref()
+    }
+
+    /// What its laws are called.
+    pub fn laws(&self) -> impl Iterator<Item = &str> {
+        self.laws.iter().map(|law| law.name())
     }
 
     /// Judges the run that it has seen.
@@ -182,11 +205,39 @@ impl Observer for Oracle {
 
 impl fmt::Debug for Oracle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let laws: Vec<&str> = self.laws.iter().map(|law| law.name()).collect();
+        let laws: Vec<&str> = self.laws().collect();
         f.debug_struct("Oracle")
             .field("laws", &laws)
             .field("broken", &self.broken)
             .finish_non_exhaustive()
+    }
+}
+
+/// The plan that a server goes by: where it refuses its own, what it has by default.
+fn plan(scenario: &Scenario) -> Budget {
+    if scenario.plan.plan().check().is_ok() {
+        scenario.plan
+    } else {
+        Budget::default()
+    }
+}
+
+/// When a timer for `at` rings: they know whole milliseconds only, and are never early.
+fn rings(at: Duration) -> Duration {
+    const TICK: u128 = 1_000_000;
+    let ticks = u64::try_from(at.as_nanos().div_ceil(TICK)).unwrap_or(u64::MAX);
+    Duration::from_millis(ticks)
+}
+
+impl Entry {
+    /// How long nobody can run from here on, or how far the server's clock jumps.
+    fn freezes(&self) -> Duration {
+        match self.what {
+            WhatHappened::World(WorldDid::Act(ActDoes::Freeze { ms } | ActDoes::Jump { ms })) => {
+                millis(ms)
+            }
+            _ => Duration::ZERO,
+        }
     }
 }
 

@@ -18,7 +18,26 @@ pub(super) struct Connections {
     accepted: u64,
     ends: Vec<ConnectionEnd>,
     tally: Tally,
+    /// What is left may be cut: by the stop, or by a limit of age or of requests.
     forced: bool,
+}
+
+impl Connections {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let limits = &scenario.defences;
+        Self {
+            forced: limits.max_age_ms.is_some() || limits.max_requests.is_some(),
+            ..Self::default()
+        }
+    }
+
+    /// For a server of which nobody says whether it has limits.
+    pub(super) fn of_any_server() -> Self {
+        Self {
+            forced: true,
+            ..Self::default()
+        }
+    }
 }
 
 impl Invariant for Connections {

@@ -1,31 +1,21 @@
-//! Laws 6 and 11: a hook starts at most once, after what it comes after, with no work left, and is
-//! settled once.
+//! Law 6: a hook starts at most once, after what it comes after, and is settled exactly once.
 //!
 //! **Invariant:** the order that is demanded is the scenario's, not what the server took for it.
 
 use std::collections::BTreeMap;
 
-use lamplighter::{ConnectionEnd, ServerEventKind, SignalTaken, WorkerOutcome};
+use lamplighter::{ServerEventKind, SignalTaken};
 
 use super::{End, Invariant};
-use crate::scenario::{ClientDoes, Hook, RequestId, Scenario};
-use crate::trace::{Entry, HandlerSaw, WhatHappened, Who, WorkerSaw, WorldDid};
+use crate::scenario::{Hook, Scenario};
+use crate::trace::{Entry, WhatHappened, WorldDid};
 
 /// Hooks by their names.
 #[derive(Debug)]
 pub(super) struct Hooks {
     hooks: BTreeMap<String, State>,
-    /// Hooks that were registered in the middle of the life, all of one name.
-    late: u32,
-    handlers: BTreeMap<RequestId, u32>,
-    workers: u32,
     /// A third signal gives up on everything.
     abandoned: bool,
-    /// Something did not end and was named so.
-    stuck: bool,
-    /// Tasks of the application that hold an upgraded connection: the server ends the connection, and
-    /// knows nothing of them.
-    tasks: Vec<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -53,16 +43,7 @@ impl Hooks {
         hooks.insert(LATE.to_owned(), State::default());
         Self {
             hooks,
-            late: 0,
-            handlers: BTreeMap::new(),
-            workers: 0,
             abandoned: false,
-            stuck: false,
-            tasks: scenario
-                .clients
-                .iter()
-                .map(|client| matches!(client.does, ClientDoes::Websocket { .. }))
-                .collect(),
         }
     }
 
@@ -84,13 +65,6 @@ impl Hooks {
         if self.abandoned {
             return Err(format!("hook {name} started after all was given up"));
         }
-        if !self.stuck && (self.workers > 0 || !self.handlers.is_empty()) {
-            return Err(format!(
-                "hook {name} started while {} workers and the handlers {:?} live",
-                self.workers,
-                self.handlers.keys()
-            ));
-        }
         Ok(())
     }
 
@@ -104,46 +78,18 @@ impl Hooks {
         }
         Ok(())
     }
-
-    fn handler(&mut self, id: RequestId, saw: HandlerSaw) {
-        if self.tasks.get(usize::from(id.client)) == Some(&true) {
-            return;
-        }
-        match saw {
-            HandlerSaw::Begun => *self.handlers.entry(id).or_default() += 1,
-            HandlerSaw::Finished | HandlerSaw::Panics | HandlerSaw::Dropped => {
-                if let Some(live) = self.handlers.get_mut(&id) {
-                    *live -= 1;
-                    if *live == 0 {
-                        self.handlers.remove(&id);
-                    }
-                }
-            }
-            HandlerSaw::HeardDraining | HandlerSaw::HeardCancelled | HandlerSaw::Answered => {}
-        }
-    }
 }
 
 impl Invariant for Hooks {
     fn name(&self) -> &'static str {
-        "hooks in order, after all work"
+        "hooks in order"
     }
 
     fn event(&mut self, entry: &Entry) -> Result<(), String> {
-        match (&entry.what, entry.who) {
-            (WhatHappened::World(WorldDid::Registered(true)), _) => {
-                self.late += 1;
-                if let Some(late) = self.hooks.get_mut(LATE) {
-                    late.registered += 1;
-                }
-            }
-            (WhatHappened::Worker(saw), _) => match saw {
-                WorkerSaw::Begun => self.workers += 1,
-                WorkerSaw::Ended | WorkerSaw::Dropped => self.workers -= 1,
-                WorkerSaw::HeardDraining | WorkerSaw::HeardCancelled => {}
-            },
-            (WhatHappened::Handler(saw), Who::Handler(id)) => self.handler(id, *saw),
-            _ => {}
+        if let WhatHappened::World(WorldDid::Registered(true)) = entry.what
+            && let Some(late) = self.hooks.get_mut(LATE)
+        {
+            late.registered += 1;
         }
         match entry.server() {
             Some(ServerEventKind::HookStarted(name)) => self.started(name.as_str()),
@@ -153,19 +99,6 @@ impl Invariant for Hooks {
                 ..
             }) => {
                 self.abandoned = true;
-                Ok(())
-            }
-            Some(
-                ServerEventKind::WorkerEnded {
-                    how: WorkerOutcome::Stuck,
-                    ..
-                }
-                | ServerEventKind::ConnectionClosed {
-                    end: ConnectionEnd::Stuck,
-                    ..
-                },
-            ) => {
-                self.stuck = true;
                 Ok(())
             }
             _ => Ok(()),

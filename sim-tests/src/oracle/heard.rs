@@ -1,11 +1,11 @@
-//! Law 12: whoever works hears of draining before it hears that time is up, and of neither without a
-//! stop.
+//! Law 12: whoever works hears of draining when the server drains, then that time is up when it is, and
+//! of neither before.
 //!
 //! **Invariant:** holds for handlers and workers alike.
 
 use std::collections::BTreeMap;
 
-use lamplighter::ServerEventKind;
+use lamplighter::{Phase, ServerEventKind};
 
 use super::Invariant;
 use crate::trace::{Entry, HandlerSaw, WhatHappened, Who, WorkerSaw};
@@ -13,7 +13,8 @@ use crate::trace::{Entry, HandlerSaw, WhatHappened, Who, WorkerSaw};
 /// What everybody who works has heard.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
-    stopping: bool,
+    /// What the server has said so far.
+    said: Option<Word>,
     heard: BTreeMap<Who, Word>,
 }
 
@@ -25,9 +26,10 @@ enum Word {
 
 impl Heard {
     fn hear(&mut self, who: Who, word: Word) -> Result<(), String> {
-        if !self.stopping {
+        if self.said < Some(word) {
             return Err(format!(
-                "{who} heard {word:?} of a server that does not stop"
+                "{who} heard {word:?} of a server that has said {:?}",
+                self.said
             ));
         }
         let before = self.heard.insert(who, word);
@@ -44,8 +46,12 @@ impl Invariant for Heard {
     }
 
     fn event(&mut self, entry: &Entry) -> Result<(), String> {
-        if let Some(ServerEventKind::Stopping(_)) = entry.server() {
-            self.stopping = true;
+        match entry.server() {
+            Some(ServerEventKind::Phase(Phase::Draining)) => {
+                self.said = self.said.max(Some(Word::Draining));
+            }
+            Some(ServerEventKind::Cancelled) => self.said = Some(Word::Cancelled),
+            _ => {}
         }
         let who = entry.who;
         match entry.what {

@@ -1,0 +1,141 @@
+//! Pairs of runs: one signal more makes nothing later, and what fails changes only its own outcome.
+
+use std::time::Duration;
+
+use lamplighter::{ServerEventKind, Signal};
+use lamplighter_sim::oracle::paired::{Change, EXTRA_SIGNAL, FAILURE};
+use lamplighter_sim::strategy::Case;
+use lamplighter_sim::{
+    Act, ActDoes, Callback, Client, Hook, HookDoes, Memory, Observer, Run, Scenario, ScenarioError,
+    Worker, WorkerDoes, World,
+};
+
+/// How many cases are drawn; each has some changes to be tried.
+const SEEDS: u64 = 150;
+
+#[test]
+fn cases_drawn_by_lot_keep_the_laws_of_pairs() {
+    for seed in 0..SEEDS {
+        let Case { scenario, .. } = Case::new(seed);
+        for change in Change::all(&scenario) {
+            let held = change.judge(&Memory::default(), &scenario).unwrap();
+            assert_eq!(held, Ok(()), "seed {seed}: {scenario:#?}");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_change_is_drawn() {
+    let mut kinds = [0; 6];
+    for seed in 0..SEEDS {
+        for change in Change::all(&Case::new(seed).scenario) {
+            kinds[match change {
+                Change::Hook { .. } => 0,
+                Change::Worker { .. } => 1,
+                Change::Callback { .. } => 2,
+                Change::Check { .. } => 3,
+                Change::Handler { .. } => 4,
+                Change::Signal { .. } => 5,
+            }] += 1;
+        }
+    }
+    assert!(kinds.iter().all(|times| *times > 0), "{kinds:?}");
+}
+
+/// Two hooks, a worker, a callback and a client, stopped by a signal.
+fn ordinary() -> Scenario {
+    let hook = Hook {
+        takes_ms: 20,
+        ..Hook::default()
+    };
+    Scenario {
+        hooks: vec![hook, Hook { after: 1, ..hook }],
+        workers: vec![Worker {
+            takes_ms: 5,
+            does: WorkerDoes::Ok,
+        }],
+        callbacks: vec![Callback::default()],
+        clients: vec![Client::default()],
+        acts: vec![Act {
+            gap_ms: 50,
+            does: ActDoes::Signal(Signal::Sigterm),
+        }],
+        ..Scenario::default()
+    }
+}
+
+/// A world in which everything from this event on comes later, where the scenario is like that.
+struct Late {
+    since: fn(&ServerEventKind) -> bool,
+    of: fn(&Scenario) -> bool,
+}
+
+impl World for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn run(&self, scenario: &Scenario, observer: &mut dyn Observer) -> Result<Run, ScenarioError> {
+        let mut run = Memory::default().run(scenario, observer)?;
+        if (self.of)(scenario) {
+            let since = |event: &&ServerEventKind| (self.since)(event);
+            let from = run
+                .trace
+                .iter()
+                .position(|entry| entry.server().filter(since).is_some());
+            let late = run.trace.iter_mut().skip(from.unwrap_or(usize::MAX));
+            late.for_each(|entry| entry.at += Duration::from_millis(1));
+        }
+        Ok(run)
+    }
+}
+
+#[test]
+fn a_failure_that_makes_another_hook_late_is_found() {
+    let world = Late {
+        since: |event| matches!(event, ServerEventKind::HookStarted(hook) if hook.as_str() == "h1"),
+        of: |scenario| scenario.hooks[0].does == HookDoes::Fail,
+    };
+    let change = Change::Hook {
+        place: 0,
+        does: HookDoes::Fail,
+    };
+    let violation = change.judge(&world, &ordinary()).unwrap().unwrap_err();
+    assert_eq!(violation.law, FAILURE);
+    // Without it nothing is late.
+    let change = Change::Hook {
+        place: 0,
+        does: HookDoes::Panic,
+    };
+    assert_eq!(change.judge(&world, &ordinary()).unwrap(), Ok(()));
+}
+
+#[test]
+fn a_signal_that_makes_a_step_later_is_found() {
+    let world = Late {
+        since: |event| matches!(event, ServerEventKind::Stopping(_)),
+        of: |scenario| scenario.acts.len() > 1,
+    };
+    let change = Change::Signal {
+        before: 1,
+        gap_ms: 0,
+    };
+    let violation = change.judge(&world, &ordinary()).unwrap().unwrap_err();
+    assert_eq!(violation.law, EXTRA_SIGNAL);
+}
+
+#[test]
+fn a_signal_more_keeps_the_times_of_the_acts_after_it() {
+    let scenario = ordinary();
+    let change = Change::Signal {
+        before: 0,
+        gap_ms: 20,
+    };
+    let gaps: Vec<u32> = change
+        .of(&scenario)
+        .acts
+        .iter()
+        .map(|act| act.gap_ms)
+        .collect();
+    assert_eq!(gaps, [20, 30]);
+}
