@@ -105,7 +105,14 @@ mod tests {
     async fn a_paused_clock_rests_while_the_kernel_is_waited_for() {
         let begun = tokio::time::Instant::now();
         let (tx, rx) = oneshot::channel();
-        let elsewhere = std::thread::spawn(move || tx.send(()).unwrap());
+        let elsewhere = std::thread::spawn(move || {
+            // Long enough for the runtime to find that there is nothing to do.
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime
+                .unwrap()
+                .block_on(Alarm::after(Duration::from_millis(20)));
+            tx.send(()).unwrap();
+        });
         let timer = tokio::spawn(tokio::time::sleep(Duration::from_secs(3600)));
         bounded_at_rest(PATIENCE, rx).await.unwrap().unwrap();
         elsewhere.join().unwrap();

@@ -84,6 +84,39 @@ struct Alarms {
     looks: Option<Instant>,
 }
 
+/// What has come of setting an alarm.
+#[derive(Debug)]
+struct Set {
+    /// Who waited for it until now.
+    before: Option<Waker>,
+    /// Whether the thread looks too late for it, unless it is told.
+    is_next: bool,
+}
+
+impl Alarms {
+    /// Rings this one at its time for this waker, and no longer for the one before.
+    fn set(&mut self, key: Key, waker: Waker) -> Set {
+        let is_next = self.looks.is_none_or(|looks| key.0 < looks);
+        if is_next {
+            // Until it has looked, it needs no other call.
+            self.looks = Some(key.0);
+        }
+        Set {
+            // None also where it has just rung for the one before.
+            before: self.waiting.insert(key, waker),
+            is_next,
+        }
+    }
+
+    /// Takes out whatever is due, since somebody looks.
+    fn due(&mut self, now: Instant) -> BTreeMap<Key, Waker> {
+        let later = self.waiting.split_off(&(now, u64::MAX));
+        let due = std::mem::replace(&mut self.waiting, later);
+        self.looks = self.waiting.first_key_value().map(|(key, _)| key.0);
+        due
+    }
+}
+
 impl Bell {
     fn alarms(&self) -> MutexGuard<'_, Alarms> {
         self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
@@ -95,19 +128,15 @@ impl Bell {
         alarms.made
     }
 
-    /// Rings this one at its time for this waker, and no longer for the one before.
     fn set(&self, key: Key, waker: &Waker) {
         let mut alarms = self.alarms();
-        // Also where it has just rung for the one before.
-        let before = alarms.waiting.insert(key, waker.clone());
-        if alarms.looks.is_none_or(|looks| key.0 < looks) {
-            // Until it has looked, it needs no other call.
-            alarms.looks = Some(key.0);
+        let set = alarms.set(key, waker.clone());
+        drop(alarms);
+        if set.is_next {
             self.earlier.notify_one();
         }
-        drop(alarms);
         // Not under the lock: a waker is somebody else's code.
-        drop(before);
+        drop(set.before);
     }
 
     fn unset(&self, key: Key) {
@@ -120,9 +149,7 @@ impl Bell {
         let mut alarms = self.alarms();
         loop {
             let now = Instant::now();
-            let later = alarms.waiting.split_off(&(now, u64::MAX));
-            let due = std::mem::replace(&mut alarms.waiting, later);
-            alarms.looks = alarms.waiting.first_key_value().map(|(key, _)| key.0);
+            let due = alarms.due(now);
             if !due.is_empty() {
                 drop(alarms);
                 due.into_values().for_each(Waker::wake);
@@ -156,20 +183,45 @@ mod tests {
         assert!(Pin::new(alarm).poll(&mut nobody).is_pending());
     }
 
+    #[test]
+    fn the_thread_is_told_only_of_what_is_due_before_it_looks_by_itself() {
+        let now = Instant::now();
+        let [soon, late, later] = [1, 2, 3].map(|hours| now + Duration::from_secs(hours * 3600));
+        let mut alarms = Alarms::default();
+        let mut is_next = |at, number| alarms.set((at, number), Waker::noop().clone()).is_next;
+        assert!(is_next(late, 1));
+        assert!(!is_next(later, 2));
+        assert!(is_next(soon, 3));
+        // Told already, it has not looked yet.
+        assert!(!is_next(late, 4));
+        let due = alarms.due(soon);
+        assert_eq!(due.into_keys().collect::<Vec<_>>(), [(soon, 3)]);
+        assert_eq!(alarms.looks, Some(late));
+        let due = alarms.due(later).into_keys().map(|(_, number)| number);
+        assert_eq!(due.collect::<Vec<_>>(), [1, 4, 2]);
+        assert_eq!(alarms.looks, None);
+        let set = alarms.set((later, 5), Waker::noop().clone());
+        assert!(set.is_next);
+    }
+
     #[tokio::test]
-    async fn what_is_due_earlier_rings_earlier_though_it_was_set_later() {
-        let mut late = Alarm::after(Duration::from_secs(3600));
-        set(&mut late);
-        let soon = Alarm::after(Duration::from_millis(1));
-        tokio::time::timeout(PATIENCE, soon).await.unwrap();
-        set(&mut late);
+    async fn alarms_ring_one_after_the_other() {
+        let begun = Instant::now();
+        for _ in 0..20 {
+            let alarm = Alarm::after(Duration::from_millis(1));
+            tokio::time::timeout(PATIENCE, alarm).await.unwrap();
+        }
+        // One that nobody rings is found due when the time is up.
+        assert!(begun.elapsed() < PATIENCE);
     }
 
     #[tokio::test]
     async fn an_alarm_wakes_whoever_waited_for_it_last() {
         let mut alarm = Alarm::after(Duration::from_millis(20));
         set(&mut alarm);
+        let begun = Instant::now();
         tokio::time::timeout(PATIENCE, alarm).await.unwrap();
+        assert!(begun.elapsed() < PATIENCE);
     }
 
     #[test]
