@@ -87,7 +87,7 @@ use crate::patience::fail;
 /// let server = TestServer::spawn(Router::new().route("/leak", get(forgets))).await;
 /// server.get("/leak").await;
 /// // it leaked: 1 task is left; tasks were spawned while: GET /leak was being handled (1)
-/// server.stop().await;
+/// assert!(server.stop().await.is_clean());
 /// # }
 /// ```
 #[derive(Debug)]
