@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 use super::log::Log;
 use super::settle::{Settled, judge, settle};
+use crate::descriptors::OneServer;
 use crate::leak::Ledger;
 
 /// The thread of one server.
@@ -56,6 +57,7 @@ impl OwnThread {
         let name = name();
         // Made here, where it can be said that it cannot be made.
         let log = Log::here();
+        let counted = OneServer::enter();
         let runtime = runtime(workers, &name, &log, &ledger)?;
         let (started, has_started) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
@@ -69,6 +71,7 @@ impl OwnThread {
         };
         let thread = thread::Builder::new().name(name).spawn(move || {
             log.adopt();
+            let _counted = counted;
             log.within(|| live(runtime, server, ends, ledger));
         })?;
         let own = Self {

@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a start that fails leaves nothing either, or the test fails for that.
 
+use std::error::Error;
 use std::future::Future;
 use std::panic::Location;
 use std::sync::Mutex;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use lamplighter::{Application, Running, Server, ServerHandle, StartError};
 
 use super::TestServerBuilder;
+use crate::descriptors::what_it_takes;
 use crate::ephemeral::Ephemeral;
 use crate::leak::Ledger;
 use crate::patience::fail;
@@ -148,8 +150,16 @@ async fn started(
 ) -> TestServer {
     match start.await {
         Ok(server) => server,
-        Err(error) => fail(here, &format!("the server did not start: {error}")),
+        Err(error) => {
+            let takes = takes(&error);
+            fail(here, &format!("the server did not start: {error}{takes}"))
+        }
     }
+}
+
+/// What would have to be allowed for it to start, if it is descriptors that it lacks.
+fn takes(error: &(dyn Error + 'static)) -> String {
+    what_it_takes(error).map_or_else(String::new, |takes| format!("; {takes}"))
 }
 
 async fn start_here(
@@ -178,9 +188,10 @@ async fn start_elsewhere(
 ) -> Result<(Running, Home), StartError> {
     let handle = server.handle();
     let (thread, started) = OwnThread::start(server, workers, ledger).unwrap_or_else(|error| {
+        let takes = takes(&error);
         fail(
             here,
-            &format!("the server has no runtime of its own: {error}"),
+            &format!("the server has no runtime of its own: {error}{takes}"),
         )
     });
     let home = Home::Own(Some(thread));
