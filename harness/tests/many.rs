@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -89,14 +88,9 @@ fn five_hundred_servers_live_at_once_and_leave_nothing() {
             });
         }
         let addrs: BTreeSet<_> = lives.join_all().await.into_iter().collect();
-        // Each had a port of its own, and nobody has it now.
+        // Each had a port of its own. That it has let go of it is for its ledger to say, which knows its
+        // socket: the kernel may have given the port to another process since.
         assert_eq!(addrs.len(), AT_ONCE);
-        for addr in addrs {
-            assert!(
-                TcpStream::connect(addr).is_err(),
-                "somebody listens on {addr}"
-            );
-        }
     });
 }
 
