@@ -46,7 +46,7 @@ pub struct Probe {
     read: Vec<Bytes>,
     /// What good manners have to send, where nobody waits for it to be sent.
     outbox: BytesMut,
-    /// Whether sending has told of a reset, which the kernel tells only once.
+    /// Whether sending or reading has told of a reset, which the kernel tells only once.
     reset: bool,
     seen: Vec<Seen>,
     http2: Option<Http2>,
@@ -355,7 +355,10 @@ impl Probe {
                 self.read.push(came.clone());
                 Ok(self.http2.is_none().then_some(Seen::Bytes(came)))
             }
-            Err(error) if RESET.contains(&error.kind()) => Ok(Some(Seen::Rst)),
+            Err(error) if RESET.contains(&error.kind()) => {
+                self.reset = true;
+                Ok(Some(Seen::Rst))
+            }
             Err(error) => Err(error),
         }
     }
