@@ -123,7 +123,12 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_thousand_waits_take_no_thread_of_their_own() {
-        // A thread without a name takes on that of the thread that starts it.
+        // The thread of the alarms is there before the mark: a thread goes by the name of the one that
+        // starts it until it has run for the first time, and for good where it is given none.
+        assert_eq!(
+            bounded(Duration::from_millis(1), std::future::pending::<()>()).await,
+            None
+        );
         let mark = format!("wait#{}", std::process::id());
         std::fs::write("/proc/thread-self/comm", &mark).unwrap();
         let mut waits = tokio::task::JoinSet::new();
