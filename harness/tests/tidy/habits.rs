@@ -13,7 +13,7 @@ const ALLOWED_UNSAFE: &str = "a safe crate, or the files in `UNSAFE` of this rul
 const ALLOWED_TEST: &str = "a test that always runs and asserts what it expects";
 
 /// Files that may say `unsafe`, each with the reason in its own first lines.
-const UNSAFE: [&str; 0] = [];
+const UNSAFE: [&str; 1] = ["runtime/src/os/send_queue.rs"];
 
 fn silent_openings(file: &File) -> Vec<Finding> {
     let opening = file.text.lines().next().unwrap_or_default();

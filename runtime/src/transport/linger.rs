@@ -24,7 +24,6 @@ use super::Inner;
 use super::account::lock;
 use crate::os::clock::Timer;
 use crate::os::listener::Io;
-use crate::os::send_queue::SendQueues;
 
 /// How many connections may linger at once while the server serves: half of the 1024 descriptors
 /// that a process has by default. Beyond that they are closed at once, since whoever sends what
@@ -44,16 +43,6 @@ struct Room {
     present: BTreeMap<ConnectionId, Waker>,
     /// Nobody may linger any more.
     over: bool,
-    asks: Asks,
-}
-
-/// Whom to ask what is acknowledged.
-#[derive(Default)]
-enum Asks {
-    #[default]
-    Unopened,
-    Open(SendQueues),
-    Nobody,
 }
 
 impl Lingering {
@@ -62,7 +51,6 @@ impl Lingering {
         let present = {
             let mut room = lock(&self.0);
             room.over = true;
-            room.asks = Asks::Nobody;
             std::mem::take(&mut room.present)
         };
         present.into_values().for_each(Waker::wake);
@@ -85,18 +73,6 @@ impl Lingering {
     fn leave(&self, id: ConnectionId) {
         let mut room = lock(&self.0);
         room.present.remove(&id);
-    }
-
-    /// Whether this socket's peer has acknowledged everything; `None` if nobody knows.
-    fn is_acknowledged(&self, socket: &Io) -> Option<bool> {
-        let mut room = lock(&self.0);
-        if matches!(room.asks, Asks::Unopened) && socket.is_tcp() {
-            room.asks = SendQueues::open().map_or(Asks::Nobody, Asks::Open);
-        }
-        match &mut room.asks {
-            Asks::Open(queues) => socket.is_acknowledged(Some(queues)),
-            Asks::Unopened | Asks::Nobody => socket.is_acknowledged(None),
-        }
     }
 }
 
@@ -154,8 +130,7 @@ impl Lingerer {
                 return Poll::Ready(());
             }
             if self.linger.asks() {
-                let socket = self.socket.as_ref();
-                let known = socket.and_then(|socket| self.inner.lingering.is_acknowledged(socket));
+                let known = self.socket.as_ref().and_then(Io::is_acknowledged);
                 self.linger.answer(known);
                 continue;
             }

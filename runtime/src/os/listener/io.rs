@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{Listener, TcpListener};
-use crate::os::send_queue::SendQueues;
+use crate::os::send_queue::unacknowledged;
 
 /// A connection of any type.
 #[derive(Debug)]
@@ -56,22 +56,14 @@ impl Io {
         }
     }
 
-    /// Whether it is the kernel's, and has queues of its own to be asked about.
-    pub(crate) const fn is_tcp(&self) -> bool {
-        matches!(self, Self::Tcp(_))
-    }
-
     /// Whether the peer has everything that was sent; `None` if nobody knows. To be asked once our
-    /// side has ended, which needs no acknowledgement. Sockets alone can tell, and those of TCP only
-    /// with somebody to ask.
-    pub(crate) fn is_acknowledged(&self, queues: Option<&mut SendQueues>) -> Option<bool> {
+    /// side has ended, which needs no acknowledgement. Sockets alone can tell.
+    pub(crate) fn is_acknowledged(&self) -> Option<bool> {
         match self {
             Self::Tcp(stream) => {
-                let (Ok(local), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
-                    return Some(true); // It has no other end any more.
-                };
-                let left = queues?.unacknowledged(local, peer).ok()?;
-                Some(left <= 1)
+                let left = unacknowledged(stream).ok()?;
+                // Without another end any more, it holds what nobody will ever acknowledge.
+                Some(left <= 1 || stream.peer_addr().is_err())
             }
             // What is sent is with the peer's end, in the same kernel.
             #[cfg(unix)]
