@@ -6,8 +6,12 @@
 //! **Invariant:** a spare descriptor is given up for the length of one accept and never longer.
 //! **Invariant:** none is taken for a listener that is no socket: its connections need none.
 
-use std::fs::File;
+#[cfg(not(target_os = "linux"))]
+use std::fs::File as Kept;
 use std::io;
+
+#[cfg(target_os = "linux")]
+use rustix::fd::OwnedFd as Kept;
 
 use super::AnyListener;
 
@@ -15,7 +19,7 @@ use super::AnyListener;
 #[derive(Debug)]
 pub(crate) struct Spare {
     of_socket: bool,
-    file: Option<File>,
+    kept: Option<Kept>,
 }
 
 /// What became of the attempt to turn a connection away.
@@ -33,8 +37,8 @@ impl Spare {
     /// Takes a descriptor for this listener, if it is a socket and there is one.
     pub(crate) fn take(listener: &AnyListener) -> Self {
         let of_socket = listener.is_socket();
-        let file = open(of_socket);
-        Self { of_socket, file }
+        let kept = open(of_socket);
+        Self { of_socket, kept }
     }
 
     /// Gives the descriptor up for one connection of the queue, closes that, takes it again.
@@ -46,7 +50,7 @@ impl Spare {
     ///
     /// Those of the listener that are not about descriptors.
     pub(crate) fn turn_away(&mut self, listener: &mut AnyListener) -> io::Result<TurnedAway> {
-        drop(self.file.take());
+        drop(self.kept.take());
         let turned = match listener.accept_queued() {
             Ok(Some(accepted)) => {
                 drop(accepted);
@@ -58,14 +62,22 @@ impl Spare {
             }
             Err(error) => Err(error),
         };
-        self.file = open(self.of_socket);
+        self.kept = open(self.of_socket);
         turned
     }
 }
 
-fn open(of_socket: bool) -> Option<File> {
-    // The cheapest thing to have open: no driver, no memory.
-    of_socket.then(|| File::open("/dev/null").ok())?
+/// The cheapest thing to have open: a number, without a path or a driver.
+#[cfg(target_os = "linux")]
+fn open(of_socket: bool) -> Option<Kept> {
+    use rustix::event::{EventfdFlags, eventfd};
+
+    of_socket.then(|| eventfd(0, EventfdFlags::CLOEXEC).ok())?
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open(of_socket: bool) -> Option<Kept> {
+    of_socket.then(|| Kept::open("/dev/null").ok())?
 }
 
 #[cfg(all(test, unix))]
@@ -73,6 +85,7 @@ mod tests {
     use super::*;
     use crate::os::listener::{AcceptError, BoxNetwork, TcpNetwork};
     use crate::os::test_process::of;
+    use std::fs::File;
     use std::io::Read;
 
     #[test]
@@ -103,7 +116,7 @@ mod tests {
                 assert_eq!(client.read(&mut [0]).unwrap(), 0);
                 assert_eq!(spare.turn_away(&mut listener).unwrap(), TurnedAway::None);
                 // Still there: nothing else got the descriptor.
-                assert!(spare.file.is_some());
+                assert!(spare.kept.is_some());
                 assert!(File::open("/dev/null").is_err());
             });
             0

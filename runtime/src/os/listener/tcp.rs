@@ -65,7 +65,6 @@ impl TcpListener {
             // Where that cannot be, IPv6 is all there is.
             drop(socket.set_only_v6(false));
         }
-        socket.set_nonblocking(true)?;
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
         Self::from_std(socket.into())
