@@ -194,13 +194,32 @@ impl Ledger {
         left.extend(own.map(|name| told::stuck(report, &name)));
         left.extend(self.tasks.left());
         left.extend(self.held.left());
-        left.extend(self.ports.left());
+        if self.tasks.share_a_runtime() {
+            left.extend(self.ports.left());
+        }
         let paths = self
             .unix
             .iter()
             .filter(|path| path.is_symlink() || path.exists());
         left.extend(paths.cloned().map(Leak::UnixPath));
         left
+    }
+
+    /// The same, with the ports that are still open when the server's own runtime is gone: nobody in it
+    /// holds one any more.
+    pub(crate) fn look_at_ports(&self, before: Leaks) -> Leaks {
+        let Leaks(mut leaks) = before;
+        if self.tasks.share_a_runtime() {
+            return Leaks(leaks);
+        }
+        let begun = Instant::now();
+        let mut left = self.ports.left();
+        while !left.is_empty() && begun.elapsed() < self.grace {
+            std::thread::yield_now();
+            left = self.ports.left();
+        }
+        leaks.extend(left);
+        Leaks(leaks)
     }
 
     /// What is left when the server's runtime is gone as well, with all that was found before.

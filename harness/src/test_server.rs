@@ -289,15 +289,22 @@ impl TestServer {
     ) -> Report {
         let budget = self.report().budget().unwrap_or(Duration::ZERO);
         let limit = budget.saturating_add(self.patience);
-        let ended = self.home.waiting().bounded(limit, end).await;
-        let report = ended.unwrap_or_else(|| {
-            let (report, told) = (self.report(), self.told.lines());
+        let waiting = self.home.waiting();
+        let over = waiting.bounded(limit, self.home.over(end)).await;
+        let report = self.report();
+        // One that has ended may still be looked at for what it has left.
+        if over.is_none() && !report.is_complete() {
+            let told = self.told.lines();
             fail(
                 here,
                 &format!("waited {limit:?} for the server's end; {report}; {told}"),
             )
-        });
-        if let Err(left) = self.home.settle(here, &report, self.patience).await {
+        }
+        let patience = self.patience;
+        let mut home = std::mem::replace(&mut self.home, Home::OVER);
+        // While its thread ends.
+        drop(self);
+        if let Err(left) = home.settle(here, &report, patience).await {
             fail(here, &format!("the server has not ended well: {left}"));
         }
         report

@@ -47,6 +47,11 @@ impl Tasks {
         }
     }
 
+    /// Whether they live in a runtime that is not the server's own.
+    pub(super) const fn share_a_runtime(&self) -> bool {
+        matches!(self.count, Count::Nothing)
+    }
+
     pub(super) fn notes(&self) -> Notes {
         self.notes.clone()
     }

@@ -69,6 +69,7 @@ impl Life {
         });
         // The probes' threads in it, which are idle, need their turn on a busy machine.
         runtime.shutdown_timeout(GRACE);
+        let leaks = ledger.look_at_ports(leaks);
         let said = ledger.close(leaks).map_err(|leaks| leaks.to_string());
         (report, said.err().unwrap_or_default())
     }

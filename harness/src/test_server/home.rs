@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lamplighter::{Report, ServerHandle};
 
-use super::settle::{Settled, judge, settle};
+use super::settle::{Found, Settled, judge, settle};
 use super::thread::OwnThread;
 use crate::leak::Ledger;
 use crate::patience::{bounded, bounded_at_rest, fail};
@@ -28,11 +28,26 @@ pub(super) enum Home {
 }
 
 impl Home {
+    /// Where a server was that has settled.
+    pub(super) const OVER: Self = Self::Own(None);
+
     /// The clock of a test stands still while it waits for a server that lives elsewhere.
     pub(super) const fn waiting(&self) -> Waiting {
         match self {
             Self::Own(_) => Waiting::Elsewhere,
             Self::Here(_) => Waiting::Here,
+        }
+    }
+
+    /// Resolves when the server is over: with its end here, and with that of its thread elsewhere, which
+    /// is let go at once, so that it need not be told of an end that it sees for itself.
+    pub(super) async fn over(&mut self, end: impl Future<Output = Report> + Send) {
+        match self {
+            Self::Own(Some(thread)) => {
+                thread.let_go();
+                thread.rings().await;
+            }
+            Self::Own(None) | Self::Here(_) => drop(end.await),
         }
     }
 
@@ -59,9 +74,9 @@ impl Home {
                     let what = format!("waited {patience:?} for the server's thread to end");
                     fail(here, &what)
                 }
-                let settled = thread.settled(patience);
-                thread.join();
-                settled.unwrap_or_else(|| Err(String::from("its thread ended without a word")))
+                let without_a_word = || Err(String::from("its thread ended without a word"));
+                let found = thread.found(patience).unwrap_or_else(without_a_word);
+                end(thread, found)
             }
         }
     }
@@ -89,20 +104,30 @@ impl Home {
             // Dropped by a handler or a hook of its own, it cannot wait for itself.
             return Ok(());
         }
-        let settled = thread.settled(GOODBYE.min(patience)).or_else(|| {
+        let found = thread.found(GOODBYE.min(patience)).or_else(|| {
             drop(handle.force());
-            thread.settled(patience)
+            thread.found(patience)
         });
-        let Some(settled) = settled else {
+        let Some(found) = found else {
             let report = handle.report();
             return Err(format!(
                 "it had not ended {patience:?} after it was dropped; {report}\n{}",
                 report.timeline()
             ));
         };
-        thread.join();
-        settled
+        end(thread, found)
     }
+}
+
+/// Judges what was found, and waits for the thread. The ports are looked at meanwhile.
+fn end(thread: OwnThread, found: Result<(Found, Ledger), String>) -> Settled {
+    let found = found.map(|(found, ledger)| {
+        let found = found.map(|leaks| ledger.look_at_ports(leaks));
+        (found, ledger)
+    });
+    thread.join();
+    let (found, ledger) = found?;
+    judge(found, &ledger)
 }
 
 /// What the clock of a test does while it waits.

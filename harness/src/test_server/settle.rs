@@ -9,8 +9,11 @@ use crate::leak::{Leaks, Ledger};
 /// What is wrong with how a server ended; nothing, or a sentence for each.
 pub(super) type Settled = Result<(), String>;
 
+/// What a server has left in its runtime, or why nobody can say.
+pub(super) type Found = Result<Leaks, String>;
+
 /// Looks at what is left of a server that has ended. Runs in the server's own runtime.
-pub(super) async fn settle(report: &Report, ledger: &Ledger) -> Result<Leaks, String> {
+pub(super) async fn settle(report: &Report, ledger: &Ledger) -> Found {
     if report.is_complete() {
         Ok(ledger.settle(report).await)
     } else {
@@ -22,7 +25,7 @@ pub(super) async fn settle(report: &Report, ledger: &Ledger) -> Result<Leaks, St
 }
 
 /// Judges all that is left, once its own runtime is gone if it had one.
-pub(super) fn judge(found: Result<Leaks, String>, ledger: &Ledger) -> Settled {
+pub(super) fn judge(found: Found, ledger: &Ledger) -> Settled {
     let Err(leaks) = ledger.close(found?) else {
         return Ok(());
     };

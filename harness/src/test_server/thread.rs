@@ -3,9 +3,8 @@
 //! One runtime per server makes what is left in it the server's own, however many tests share the
 //! process, and keeps a handler that blocks from holding up another test.
 //!
-//! **Invariant:** the runtime is gone before the thread says that the server has settled.
+//! **Invariant:** the runtime is gone before the thread says what is left of the server.
 
-use std::future::Future;
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
@@ -16,7 +15,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::log::Log;
-use super::settle::{Settled, judge, settle};
+use super::settle::{Found, settle};
 use crate::descriptors::OneServer;
 use crate::leak::Ledger;
 
@@ -28,7 +27,7 @@ pub(super) struct OwnThread {
     thread: JoinHandle<()>,
     let_go: Option<oneshot::Sender<()>>,
     rings: Option<oneshot::Receiver<()>>,
-    settled: mpsc::Receiver<Settled>,
+    found: mpsc::Receiver<(Found, Ledger)>,
 }
 
 /// What has become of a start.
@@ -39,7 +38,7 @@ struct Ends {
     started: oneshot::Sender<Result<Running, StartError>>,
     let_go: oneshot::Receiver<()>,
     bell: oneshot::Sender<()>,
-    settled: mpsc::Sender<Settled>,
+    found: mpsc::Sender<(Found, Ledger)>,
 }
 
 impl OwnThread {
@@ -62,12 +61,12 @@ impl OwnThread {
         let (started, has_started) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
         let (bell, rings) = oneshot::channel();
-        let (settled, has_settled) = mpsc::channel();
+        let (found, is_found) = mpsc::channel();
         let ends = Ends {
             started,
             let_go: is_let_go,
             bell,
-            settled,
+            found,
         };
         let thread = thread::Builder::new().name(name).spawn(move || {
             log.adopt();
@@ -78,7 +77,7 @@ impl OwnThread {
             thread,
             let_go: Some(let_go),
             rings: Some(rings),
-            settled: has_settled,
+            found: is_found,
         };
         Ok((own, has_started))
     }
@@ -91,21 +90,24 @@ impl OwnThread {
         }
     }
 
-    /// Resolves when the server has settled and the thread is as good as gone.
-    pub(super) fn rings(&mut self) -> impl Future<Output = ()> + use<> {
-        let rings = self.rings.take();
-        async move {
-            if let Some(rings) = rings {
-                // Gone without a ring, it has panicked, and the next question says so.
-                drop(rings.await);
-            }
+    /// Resolves when the server has settled and the thread is as good as gone; at once from then on.
+    pub(super) async fn rings(&mut self) {
+        if let Some(rings) = &mut self.rings {
+            // Gone without a ring, it has panicked, and the next question says so.
+            drop(rings.await);
+            self.rings = None;
         }
     }
 
-    /// How the server has settled, once it has within `limit`; blocks meanwhile.
-    pub(super) fn settled(&self, limit: Duration) -> Option<Settled> {
-        match self.settled.recv_timeout(limit) {
-            Ok(settled) => Some(settled),
+    /// What was left of the server, and its ledger, once it has settled within `limit`; blocks
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// What is to be said of a thread that has ended without a word.
+    pub(super) fn found(&self, limit: Duration) -> Option<Result<(Found, Ledger), String>> {
+        match self.found.recv_timeout(limit) {
+            Ok(found) => Some(Ok(found)),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => {
                 Some(Err(String::from("its thread panicked; see above")))
@@ -118,7 +120,7 @@ impl OwnThread {
         self.thread.thread().id() == thread::current().id()
     }
 
-    /// Waits for the thread that has said that its server has settled.
+    /// Waits for the thread that has said what it has found.
     pub(super) fn join(self) {
         // What it panicked with stands on standard error.
         drop(self.thread.join());
@@ -170,8 +172,7 @@ fn live(runtime: Runtime, server: Server, ends: Ends, mut ledger: Ledger) {
         settle(&report, &ledger).await
     });
     runtime.shutdown_timeout(ledger.grace());
-    let settled = judge(found, &ledger);
     // Whoever asks may be gone.
-    let _gone = ends.settled.send(settled);
+    let _gone = ends.found.send((found, ledger));
     let _gone = ends.bell.send(());
 }
