@@ -4,6 +4,7 @@
 //! **Invariant:** what is expected is found by a plain depth-first search over names, which shares no
 //! code with the runtime.
 
+use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,9 +19,24 @@ use crate::stage::holds;
 /// How many names there are.
 const NAMES: usize = 24;
 
-/// Hooks in the order of their registration: the number of its name, the names that it is after as
-/// bits, and how long it takes.
-type Hooks = Vec<(usize, u32, u64)>;
+/// A hook: the number of its name, the names that it is after as bits, and how long it takes.
+#[derive(Clone)]
+struct Drawn {
+    name: usize,
+    after: u32,
+    takes_ms: u64,
+}
+
+impl fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let after: Vec<String> = bits(self.after).map(name).collect();
+        let (name, takes) = (name(self.name), self.takes_ms);
+        write!(f, "{name} after [{}], {takes} ms", after.join(", "))
+    }
+}
+
+/// Hooks in the order of their registration.
+type Hooks = Vec<Drawn>;
 
 fn hooks() -> impl Strategy<Value = Hooks> {
     // Of few edges and of many: about one, two, or six per hook.
@@ -29,14 +45,18 @@ fn hooks() -> impl Strategy<Value = Hooks> {
             .take(many)
             .fold((1 << NAMES) - 1, |all, it| all & it)
     });
-    let hook = (0..NAMES, after, 0..4_u64);
+    let hook = (0..NAMES, after, 0..4_u64).prop_map(|(name, after, takes_ms)| Drawn {
+        name,
+        after,
+        takes_ms,
+    });
     // Each name once, or some of them for several hooks and others for none.
     (vec(hook, 0..=NAMES), any::<bool>()).prop_map(|(mut hooks, once)| {
         if once {
             hooks
                 .iter_mut()
                 .enumerate()
-                .for_each(|(place, hook)| hook.0 = place);
+                .for_each(|(place, hook)| hook.name = place);
         }
         hooks
     })
@@ -118,12 +138,11 @@ fn register(server: &Server, hooks: &Hooks, fills: bool, done: &Done) -> Vec<Reg
             refused: server.hook(work).err(),
         });
     };
-    for (place, (named, after, takes)) in hooks.iter().enumerate() {
-        hand_in(place, *named, *after, *takes);
+    for (place, hook) in hooks.iter().enumerate() {
+        hand_in(place, hook.name, hook.after, hook.takes_ms);
     }
     if fills {
-        let has = |number: usize| hooks.iter().any(|(named, ..)| *named == number);
-        // A hook that was refused has left its name without one.
+        let has = |number: usize| hooks.iter().any(|hook| hook.name == number);
         for (place, missing) in (0..NAMES).filter(|it| !has(*it)).enumerate() {
             hand_in(hooks.len() + place, missing, 0, 0);
         }
