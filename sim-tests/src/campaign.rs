@@ -15,14 +15,16 @@ mod one;
 mod panics;
 mod rate;
 mod summary;
+mod worlds;
 
 use std::fmt;
 use std::io::{self, Write};
 
-pub use arguments::{Arguments, BadArgument, Shard, WorldName};
+pub use arguments::{Arguments, BadArgument, Shard};
 pub use failure::{Failure, Smallest};
 pub use judge::{Judge, Verdict};
 pub use summary::Summary;
+pub use worlds::WorldName;
 
 /// How a campaign ended, as its exit code says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@
 mod act;
 mod check;
 mod client;
-mod draw;
 mod life;
 pub(crate) mod paste;
 mod plan;

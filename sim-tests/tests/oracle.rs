@@ -6,6 +6,7 @@ mod times;
 use std::time::Duration;
 
 use lamplighter::{Phase, ServerEventKind, Signal};
+use lamplighter_sim::strategy::Case;
 use lamplighter_sim::trace::{Break, ClientSaw, HandlerSaw, WhatHappened, Who};
 use lamplighter_sim::{
     Act, ActDoes, Budget, Client, ClientDoes, Hook, Memory, Observer, Oracle, ProbeOf, Request,
@@ -18,7 +19,7 @@ const SEEDS: u64 = 300;
 #[test]
 fn lives_drawn_by_lot_keep_every_law() {
     for seed in 0..SEEDS {
-        let scenario = Scenario::draw(seed);
+        let scenario = Case::new(seed).scenario;
         let mut oracle = Oracle::new(&scenario);
         let run = Memory::default().run(&scenario, &mut oracle).unwrap();
         if let Err(violation) = oracle.judge(&run) {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt};
 
 use super::alternatives;
+use super::worlds::WorldName;
 
 /// What a campaign is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,25 +45,6 @@ pub struct Shard {
     pub of: u64,
 }
 
-/// A world by its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WorldName {
-    /// The one in memory.
-    Memory,
-}
-
-impl WorldName {
-    const ALL: [Self; 1] = [Self::Memory];
-
-    /// What it is called.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-        }
-    }
-}
-
 /// How many seeds a campaign has that was told nothing: what a change is tried with.
 const SEEDS: u64 = 10_000;
 
@@ -80,7 +62,8 @@ campaign --rate
   --jobs N       threads: as many as there are processors unless told
   --shard I/N    only every N-th seed, from the I-th on; I is `job` for the number in the environment
                  variable JOB_COMPLETION_INDEX
-  --world W      memory (unless told)
+  --world W      memory (unless told), or turmoil: some dozens of cases a second, each host with a clock
+                 of its own; what has a line without latency has one of 1 ms there
   --out DIR      where summary and failures go: target/campaign unless told
   --all-cells    a cell of the coverage that can be hit and was not is a failure, too
   --seed S       one case in full: what it is, what happened, and the smallest case that fails alike

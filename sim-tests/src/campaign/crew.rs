@@ -17,7 +17,6 @@ use super::judge::Judge;
 use super::rate::now;
 use super::summary::Summary;
 use crate::coverage::Coverage;
-use crate::strategy::Case;
 
 /// How many cases a thread takes at once.
 const TAKEN: usize = 32;
@@ -80,7 +79,7 @@ impl<'a> Desk<'a> {
                 break;
             }
             for seed in &seeds {
-                let case = Case::new(*seed);
+                let case = self.judge.world().case(*seed);
                 let verdict = if case.swarm.bits().is_multiple_of(TWICE) {
                     self.judge.judge_twice(&case.scenario)
                 } else {

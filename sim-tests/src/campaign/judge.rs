@@ -6,12 +6,12 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::arguments::WorldName;
 use super::panics::caught;
+use super::worlds::WorldName;
 use crate::oracle::{Oracle, Violation};
 use crate::scenario::Scenario;
 use crate::trace::{Entry, Text};
-use crate::world::{Memory, Observer, RunEnd, World};
+use crate::world::{Observer, RunEnd};
 
 /// The law that a case run twice is held against.
 const SAME: &str = "the same case gives the same trace";
@@ -61,21 +61,19 @@ impl Judge {
     /// Runs a case once.
     #[must_use]
     pub fn judge(&self, scenario: &Scenario) -> Verdict {
-        let run = caught(|| match self.world {
-            WorldName::Memory => self.judged(&Memory::default(), scenario),
-        });
+        let run = caught(|| self.judged(scenario));
         run.unwrap_or_else(|panic| Verdict {
             trace: self.until_the_panic(scenario),
             violation: Some(broken("no panic", panic)),
         })
     }
 
-    fn judged(&self, world: &dyn World, scenario: &Scenario) -> Verdict {
+    fn judged(&self, scenario: &Scenario) -> Verdict {
         let mut oracle = Oracle::new(scenario);
         if let Some(laws) = &self.laws {
             oracle = laws(oracle, scenario);
         }
-        match world.run(scenario, &mut oracle) {
+        match self.world.run(scenario, &mut oracle) {
             Ok(run) => {
                 let stuck = run.end == RunEnd::Stuck;
                 let stuck =
@@ -95,9 +93,7 @@ impl Judge {
     /// What is seen of a run that panics: it is run once more.
     fn until_the_panic(&self, scenario: &Scenario) -> Vec<Entry> {
         let seen = Mutex::default();
-        drop(caught(|| match self.world {
-            WorldName::Memory => Memory::default().run(scenario, &mut Notes(&seen)),
-        }));
+        drop(caught(|| self.world.run(scenario, &mut Notes(&seen))));
         seen.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -114,11 +110,7 @@ impl Judge {
     /// Runs a case twice, with every byte on the wire, and once more if these were the same.
     #[must_use]
     pub fn judge_twice(&self, scenario: &Scenario) -> Verdict {
-        let wired = || {
-            caught(|| match self.world {
-                WorldName::Memory => Memory::with_wire().run(scenario, &mut ()),
-            })
-        };
+        let wired = || caught(|| self.world.run_with_wire(scenario));
         if let (Ok(Ok(first)), Ok(Ok(second))) = (wired(), wired())
             && let Some(how) = difference(&first.trace, &second.trace)
         {

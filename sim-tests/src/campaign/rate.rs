@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::Ended;
-use super::arguments::WorldName;
 use super::judge::Judge;
+use super::worlds::WorldName;
 use crate::strategy::Case;
 
 /// How many rounds there are; the median of them counts.

@@ -150,6 +150,43 @@ fn a_failure_says_how_to_see_it_again_and_has_its_case_to_paste() {
 }
 
 #[test]
+fn a_campaign_in_turmoil_leaves_no_case_out_and_says_where_it_was() {
+    let arguments = Arguments {
+        seeds: 8,
+        world: WorldName::Turmoil,
+        ..arguments("turmoil")
+    };
+    let judge = Judge::new(WorldName::Turmoil).with(no_hang_second);
+    let summary = crew::work(&judge, &arguments);
+    assert_eq!(summary.cases, 8);
+    assert_eq!(summary.to_json(&arguments)["world"], "turmoil");
+    // Among them are lines without latency, which turmoil has not.
+    let latency = |seed| Case::new(seed).scenario.link.latency_ms;
+    assert!((0..8).any(|seed| latency(seed) == 0));
+    assert!((0..8).all(|seed| {
+        let case = WorldName::Turmoil.case(seed);
+        case.scenario.link.latency_ms == latency(seed).max(1)
+    }));
+    let violation = Judge::new(WorldName::Turmoil).judge(&Scenario {
+        link: crate::scenario::Link {
+            latency_ms: 0,
+            ..crate::scenario::Link::default()
+        },
+        ..Scenario::default()
+    });
+    let violation = violation.violation.unwrap();
+    assert_eq!(
+        violation.to_string(),
+        "every case can be run: a line without latency cannot happen in the turmoil world (at the end)"
+    );
+    let replay = Failure::new(&judge, WorldName::Turmoil.case(3), violation).replay();
+    assert!(
+        replay.ends_with("--bin campaign -- --seed 3 --world turmoil"),
+        "{replay}"
+    );
+}
+
+#[test]
 fn the_folder_has_the_summary_and_only_what_fails_now() {
     let arguments = arguments("folder");
     fs::create_dir_all(&arguments.out).unwrap();

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use lamplighter::Signal;
+use lamplighter_sim::campaign::WorldName;
 use lamplighter_sim::{
     Act, ActDoes, Budget, Client, ClientDoes, Entry, HandlerDoes, Home, Hook, HookDoes, Link,
     Memory, Observer, Request, Run, RunEnd, Scenario, ScenarioError, Turmoil, World,
@@ -205,8 +206,7 @@ fn a_line_without_latency_is_refused() {
 
 #[test]
 fn every_law_holds_for_scenarios_drawn_by_lot() {
-    let drawn = (0..).map(Scenario::draw);
-    for scenario in drawn.filter(|it| it.link.latency_ms > 0).take(40) {
-        run(&scenario);
+    for seed in 0..40 {
+        run(&WorldName::Turmoil.case(seed).scenario);
     }
 }

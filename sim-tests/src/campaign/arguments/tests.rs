@@ -15,7 +15,8 @@ fn read_in(arguments: &[&str], index: Option<&str>) -> Result<Arguments, String>
 #[test]
 fn what_is_said_is_done_and_the_rest_is_as_by_default() {
     assert_eq!(read(&[]), Ok(Arguments::default()));
-    let all = "--seeds 7 --from 9 --jobs 3 --shard 1/2 --world memory --out d --all-cells --seed 4";
+    let all =
+        "--seeds 7 --from 9 --jobs 3 --shard 1/2 --world turmoil --out d --all-cells --seed 4";
     let read = read(&all.split(' ').collect::<Vec<_>>());
     let expected = Arguments {
         seeds: 7,
@@ -23,7 +24,7 @@ fn what_is_said_is_done_and_the_rest_is_as_by_default() {
         jobs: NonZeroUsize::new(3).unwrap(),
         shard: Shard { index: 1, of: 2 },
         seed: Some(4),
-        world: WorldName::Memory,
+        world: WorldName::Turmoil,
         out: "d".into(),
         rate: false,
         all_cells: true,
@@ -74,7 +75,7 @@ fn what_makes_no_sense_is_named_with_what_is_allowed() {
         (vec!["--shard", "0/0"], format!("--shard: `0/0`; {shard}")),
         (
             vec!["--world", "real"],
-            "--world: `real`; allowed: memory".to_owned(),
+            "--world: `real`; allowed: memory or turmoil".to_owned(),
         ),
         (
             vec!["--sed", "1"],

@@ -1,0 +1,61 @@
+//! The worlds that a campaign can be in, by their names.
+//!
+//! **Invariant:** every case that is drawn can be run in each of them: what one of them cannot do is
+//! refused by it, and that is a failure of the campaign.
+
+use crate::scenario::{Scenario, ScenarioError};
+use crate::strategy::Case;
+use crate::world::{Memory, Observer, Run, Turmoil, World};
+
+/// A world by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorldName {
+    /// The one in memory.
+    Memory,
+    /// The one of turmoil.
+    Turmoil,
+}
+
+impl WorldName {
+    pub(super) const ALL: [Self; 2] = [Self::Memory, Self::Turmoil];
+
+    /// What it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Turmoil => "turmoil",
+        }
+    }
+
+    /// The case that this number stands for there. What has a line without latency has one of 1 ms in
+    /// turmoil, which knows no other; all else is the same.
+    #[must_use]
+    pub fn case(self, seed: u64) -> Case {
+        let mut case = Case::new(seed);
+        if self == Self::Turmoil {
+            case.scenario.link.latency_ms = case.scenario.link.latency_ms.max(1);
+        }
+        case
+    }
+
+    /// Carries a case out there.
+    pub(super) fn run(
+        self,
+        scenario: &Scenario,
+        observer: &mut dyn Observer,
+    ) -> Result<Run, ScenarioError> {
+        match self {
+            Self::Memory => Memory::default().run(scenario, observer),
+            Self::Turmoil => Turmoil::default().run(scenario, observer),
+        }
+    }
+
+    /// As [`run`](Self::run), with every read and write of the server.
+    pub(super) fn run_with_wire(self, scenario: &Scenario) -> Result<Run, ScenarioError> {
+        match self {
+            Self::Memory => Memory::with_wire().run(scenario, &mut ()),
+            Self::Turmoil => Turmoil::with_wire().run(scenario, &mut ()),
+        }
+    }
+}
