@@ -1,4 +1,4 @@
-//! What the world of turmoil adds to the one in memory, and that it is as sure to do the same again.
+//! What the world of turmoil adds to the one in memory.
 
 #![expect(
     clippy::panic,
@@ -10,8 +10,8 @@
 mod cases;
 #[path = "turmoil/faults.rs"]
 mod faults;
-#[path = "turmoil/same.rs"]
-mod same;
+#[path = "turmoil/wire.rs"]
+mod wire;
 
 use lamplighter_sim::{Oracle, Run, Scenario, Turmoil, World};
 

@@ -190,6 +190,12 @@ impl Hosts {
     /// When what runs on a host panicked.
     pub(super) fn step(&mut self) -> Result<(), String> {
         self.wires.step();
+        if self.freeze > 0 {
+            // At once: a tick of a host is over when its clock has moved.
+            for host in self.all() {
+                host.order(Order::Advance(TICK * self.freeze));
+            }
+        }
         let stepped = self.sim.step();
         stepped.map(drop).map_err(|error| error.to_string())
     }
@@ -250,13 +256,8 @@ impl Hosts {
     /// Lets the next tick take so many: nobody runs after what is done in it, time passes, and then
     /// all that was due meanwhile comes at once.
     pub(super) fn freeze(&mut self, ticks: u32) {
-        if ticks == 0 {
-            return;
-        }
-        self.freeze = ticks;
-        for host in self.all() {
-            host.order(Order::Advance(TICK * ticks));
-        }
+        // What befalls in one tick befalls one after the other.
+        self.freeze = self.freeze.saturating_add(ticks);
     }
 
     fn thaw(&mut self) {
