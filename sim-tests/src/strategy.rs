@@ -11,13 +11,14 @@ mod acts;
 mod clients;
 mod draw;
 mod life;
+mod measured;
 mod swarm;
 mod tree;
 
 pub use swarm::{Swarm, Switch};
 pub use tree::{CaseTree, Cases, cases};
 
-use crate::scenario::{Act, Budget, Client, ClientDoes, Hook, Link, Origin, Request, Scenario};
+use crate::scenario::{Act, Budget, Link, Origin, Scenario};
 use draw::Draw;
 
 /// A case: what was drawn, and what with.
@@ -46,42 +47,6 @@ impl Case {
 
     fn drawn(seed: u64, mut draw: Draw) -> Self {
         let scenario = scenario(seed, &mut draw);
-        Self {
-            seed,
-            swarm: draw.swarm,
-            scenario,
-        }
-    }
-
-    /// A small case, of the shape that the speed of a simulator is told for: two clients with a request
-    /// each, one hook, one signal, a line without latency. Only its times depend on the seed.
-    #[must_use]
-    pub fn small(seed: u64) -> Self {
-        let mut draw = Draw::with(seed, Swarm::of([]));
-        let mut client = || Client {
-            gap_ms: draw.between(0, 20),
-            does: ClientDoes::Http1 {
-                requests: vec![Request {
-                    takes_ms: draw.between(0, 50),
-                    ..Request::default()
-                }],
-            },
-            ..Client::default()
-        };
-        let clients = vec![client(), client()];
-        let scenario = Scenario {
-            seed,
-            hooks: vec![Hook {
-                takes_ms: draw.between(0, 50),
-                ..Hook::default()
-            }],
-            clients,
-            acts: vec![Act {
-                gap_ms: draw.between(0, 100),
-                ..Act::default()
-            }],
-            ..Scenario::default()
-        };
         Self {
             seed,
             swarm: draw.swarm,

@@ -28,7 +28,7 @@ pub struct Arguments {
     pub world: WorldName,
     /// The folder of summary and failures.
     pub out: PathBuf,
-    /// Instead of a campaign: how many small cases a second.
+    /// Instead of a campaign: how many cases a second.
     pub rate: bool,
     /// Whether a cell of the coverage that nobody hit is a failure.
     pub all_cells: bool,
@@ -67,7 +67,7 @@ campaign --rate
   --out DIR      where summary and failures go: target/campaign unless told
   --all-cells    a cell of the coverage that can be hit and was not is a failure, too
   --seed S       one case in full: what it is, what happened, and the smallest case that fails alike
-  --rate         how many small cases a second on one core: the median of rounds
+  --rate         how many small and how many typical cases a second on one core: medians of rounds
 ";
 
 /// An argument that makes no sense.

@@ -1,14 +1,13 @@
 //! Campaigns with a law that some cases break.
 
 use std::fs;
-use std::ops::ControlFlow;
 
 use super::*;
 use crate::oracle::{Invariant, Oracle};
 use crate::scenario::{Hook, HookDoes, Scenario};
 use crate::strategy::Case;
 use crate::trace::{Entry, HookSaw, WhatHappened, Who};
-use crate::world::{Memory, Observer, World};
+use crate::world::{Memory, World};
 
 /// Made up: no hook that hangs may be called once another one was.
 struct NoHangSecond {
@@ -257,30 +256,31 @@ fn a_panic_in_a_run_is_a_verdict_about_it() {
     );
 }
 
-/// Sees entries, and counts them.
-struct Counts(usize);
-
-impl Observer for Counts {
-    fn sees(&mut self, _: &Entry) -> ControlFlow<()> {
-        self.0 += 1;
-        ControlFlow::Continue(())
-    }
-}
-
 #[test]
-fn a_small_case_is_small_and_has_no_fault() {
-    for seed in 0..50 {
-        let case = Case::small(seed);
-        let mut seen = Counts(0);
-        let run = Memory::default().run(&case.scenario, &mut seen).unwrap();
-        assert!((15..=50).contains(&seen.0), "{}", run.text());
-        assert_eq!(run.report.unwrap().exit_code(), 0);
-        assert_eq!(
-            Judge::new(WorldName::Memory)
-                .judge_twice(&case.scenario)
-                .violation,
-            None
-        );
+fn the_cases_that_are_measured_are_what_they_are_said_to_be() {
+    let judge = Judge::new(WorldName::Memory);
+    let lives = |case: fn(u64) -> Case, seeds| {
+        (0..seeds).map(move |seed| {
+            let scenario = case(seed).scenario;
+            let run = Memory::default().run(&scenario, &mut ()).unwrap();
+            (scenario, run)
+        })
+    };
+    for (scenario, run) in lives(Case::small, 50) {
+        assert_eq!(judge.judge_twice(&scenario).violation, None);
+        let lines = run.trace.iter().filter(|it| it.server().is_some()).count();
+        assert!((17..=20).contains(&lines), "{}", run.text());
+        assert!(run.report.unwrap().is_clean());
+    }
+    for (scenario, run) in lives(Case::typical, 10) {
+        assert_eq!(judge.judge_twice(&scenario).violation, None);
+        assert_eq!((scenario.clients.len(), scenario.hooks.len()), (8, 4));
+        let report = run.report.as_ref().unwrap();
+        // The slow reader, at the end of the drain.
+        assert_eq!(report.connections().tally.cut, 1, "{}", run.text());
+        let total = report.total().as_millis();
+        assert!((5_150..=5_160).contains(&total), "{}", run.text());
+        assert!(run.trace.len() >= 64, "{}", run.text());
     }
 }
 
