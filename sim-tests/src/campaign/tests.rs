@@ -269,8 +269,10 @@ fn the_cases_that_are_measured_are_what_they_are_said_to_be() {
     for (scenario, run) in lives(Case::small, 50) {
         assert_eq!(judge.judge_twice(&scenario).violation, None);
         let lines = run.trace.iter().filter(|it| it.server().is_some()).count();
-        assert!((17..=20).contains(&lines), "{}", run.text());
-        assert!(run.report.unwrap().is_clean());
+        assert_eq!(lines, 19, "{}", run.text());
+        let report = run.report.unwrap();
+        assert!(report.is_clean());
+        assert_eq!(report.connections().tally.answered, 2);
     }
     for (scenario, run) in lives(Case::typical, 10) {
         assert_eq!(judge.judge_twice(&scenario).violation, None);
