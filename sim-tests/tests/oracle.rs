@@ -1,5 +1,7 @@
 //! The laws: every life keeps them, and a trace that breaks one is found by the law that it breaks.
 
+#[path = "oracle/excused.rs"]
+mod excused;
 #[path = "oracle/times.rs"]
 mod times;
 
@@ -74,10 +76,14 @@ fn ordinary() -> Scenario {
 
 /// The law that finds fault with the ordinary life, once something is done to it.
 fn fault(change: impl FnOnce(&mut Run)) -> Option<String> {
-    let scenario = ordinary();
-    let mut run = Memory::default().run(&scenario, &mut ()).ok()?;
+    fault_of(&ordinary(), change)
+}
+
+/// The law that finds fault with this life, once something is done to it.
+fn fault_of(scenario: &Scenario, change: impl FnOnce(&mut Run)) -> Option<String> {
+    let mut run = Memory::default().run(scenario, &mut ()).ok()?;
     change(&mut run);
-    let mut oracle = Oracle::new(&scenario);
+    let mut oracle = Oracle::new(scenario);
     for entry in &run.trace {
         if oracle.sees(entry).is_break() {
             break;

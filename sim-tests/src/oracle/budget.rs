@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lamplighter::{Cause, OnDeadline, ServerEventKind, SignalTaken};
 
-use super::{End, Invariant};
+use super::{End, Invariant, plan};
 use crate::scenario::{ActDoes, Scenario, millis};
 use crate::trace::{Entry, WhatHappened, WorldDid};
 use crate::world::RunEnd;
@@ -33,9 +33,10 @@ enum Unbounded {
 
 impl Budget {
     pub(super) fn new(scenario: &Scenario) -> Self {
+        let plan = plan(scenario);
         Self {
-            total: scenario.plan.total(),
-            waits: scenario.plan.on_deadline == OnDeadline::KeepWaiting,
+            total: plan.total(),
+            waits: plan.on_deadline == OnDeadline::KeepWaiting,
             from: None,
             unbounded: None,
             frozen: Duration::ZERO,

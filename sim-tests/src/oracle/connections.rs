@@ -8,7 +8,7 @@ use std::time::Duration;
 use lamplighter::{ConnectionEnd, Phase, ServerEventKind, Tally};
 
 use super::{End, Invariant, WIDE};
-use crate::scenario::{Scenario, millis};
+use crate::scenario::{Client, ClientDoes, HandlerDoes, Link, Request, Scenario, millis};
 use crate::trace::{ClientSaw, Entry, WhatHappened, Who};
 
 /// Accepted is the sum of the ways to end, and the requests of all add up.
@@ -116,8 +116,9 @@ impl Invariant for Connections {
 /// At most one graceful close per connection, and none once all is forced.
 #[derive(Debug)]
 pub(super) struct Goodbyes {
-    /// How long a word of the server travels; `None` where something may hold it up.
-    travels: Option<Duration>,
+    /// Of each client, how long a word of the server travels to it; `None` where something may hold it
+    /// up.
+    travels: Vec<Option<Duration>>,
     forced: Option<Duration>,
     /// Of each client's connection: the last stream that a GOAWAY left it, how many came, and whether
     /// it was told of the close over HTTP/1.
@@ -126,13 +127,38 @@ pub(super) struct Goodbyes {
 
 impl Goodbyes {
     pub(super) fn new(scenario: &Scenario) -> Self {
+        let link = scenario.link;
+        let free = !scenario.disturbs() && link.window_bytes >= WIDE;
+        let travels =
+            |client: &Client| (free && fits(&client.does, link)).then(|| millis(link.latency_ms));
         Self {
-            travels: (!scenario.disturbs() && scenario.link.window_bytes >= WIDE)
-                .then(|| millis(scenario.link.latency_ms)),
+            travels: scenario.clients.iter().map(travels).collect(),
             forced: None,
             told: vec![(None, 0, false); scenario.clients.len()],
         }
     }
+}
+
+/// Whether all that this client and its server have to say is on its way at once, with nothing waiting
+/// for a place in the window.
+fn fits(client: &ClientDoes, link: Link) -> bool {
+    /// What stands around a body: heads, trailers and frames.
+    const AROUND: u64 = 1024;
+    let latency = u64::from(link.latency_ms);
+    let on_its_way = |request: &Request| {
+        let answer = match request.does {
+            // So many pieces come within the time that one travels.
+            HandlerDoes::Stream { every_ms, .. } => {
+                let pieces = latency / u64::from(every_ms.max(1)) + 1;
+                u64::from((request.receive_bytes / 100).max(1)) * pieces
+            }
+            _ => u64::from(request.receive_bytes),
+        };
+        answer.max(u64::from(request.send_bytes)) + AROUND
+    };
+    let requests = (0..).map_while(|number| client.request(number));
+    let all: u64 = requests.map(|request| on_its_way(&request)).sum();
+    all + AROUND <= u64::from(link.window_bytes)
 }
 
 impl Invariant for Goodbyes {
@@ -168,7 +194,8 @@ impl Invariant for Goodbyes {
                     ));
                 }
                 *last = Some(*last_stream);
-                if let (Some(forced), Some(travels), 1) = (self.forced, self.travels, *goaways)
+                let travels = self.travels.get(usize::from(client)).copied().flatten();
+                if let (Some(forced), Some(travels), 1) = (self.forced, travels, *goaways)
                     && entry.at > forced + travels
                 {
                     return Err(format!(

@@ -23,10 +23,21 @@ pub(super) struct Health {
     /// A lame duck may end early.
     hurried: bool,
     listening: bool,
-    /// Of each client: when it asked last, and whether it was told that the server does not serve.
+    /// How long a question travels at the least.
+    latency: Duration,
+    /// Of each client: when it asked last, and what a watch of it has been told so far.
     asked: Vec<Option<Duration>>,
-    told_not_serving: Vec<bool>,
+    watched: Vec<Watched>,
     dialled: Vec<Option<Duration>>,
+}
+
+/// What a watch has been told. One that began before the server was ready is told twice that it does
+/// not serve, and the first time may come when the stop has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Watched {
+    Nothing,
+    Serving,
+    Stopping,
 }
 
 impl Health {
@@ -50,8 +61,9 @@ impl Health {
             stopping: None,
             hurried: false,
             listening: false,
+            latency: millis(scenario.link.latency_ms),
             asked: vec![None; clients],
-            told_not_serving: vec![false; clients],
+            watched: vec![Watched::Nothing; clients],
             dialled: vec![None; clients],
         }
     }
@@ -72,6 +84,9 @@ impl Health {
             ServerEventKind::Phase(Phase::Draining) => {
                 self.off.get_or_insert(entry.at);
             }
+            // What a force close has not seen closed by its end is given up: with a plan that has no
+            // time for it, nobody says that the listeners are closed.
+            ServerEventKind::Phase(Phase::RunningHooks) => self.listening = false,
             ServerEventKind::Force => self.hurried = true,
             ServerEventKind::Signal { taken, .. } => {
                 self.hurried |= matches!(taken, SignalTaken::Second | SignalTaken::Third);
@@ -95,12 +110,19 @@ impl Health {
     }
 
     fn client(&mut self, entry: &Entry, client: usize, saw: &ClientSaw) -> Result<(), String> {
-        let (Some(asked), Some(told), Some(dialled)) = (
+        let (Some(asked), Some(watched), Some(dialled)) = (
             self.asked.get_mut(client),
-            self.told_not_serving.get_mut(client),
+            self.watched.get_mut(client),
             self.dialled.get_mut(client),
         ) else {
             return Ok(());
+        };
+        // Its question came when readiness was off already.
+        let came_late = |asked: Option<Duration>| {
+            let off = self.off?;
+            asked
+                .is_some_and(|asked| asked + self.latency > off)
+                .then_some(off)
         };
         match saw {
             ClientSaw::Dialled => *dialled = self.listening.then_some(entry.at),
@@ -119,26 +141,37 @@ impl Health {
             ClientSaw::Answered { status: 200, .. }
                 if self.readiness_probes.get(client) == Some(&true) =>
             {
-                let off = self
-                    .off
-                    .filter(|off| asked.is_some_and(|asked| asked > *off));
-                if let Some(off) = off {
-                    return Err(format!(
-                        "readiness went off at {off:?}, and client {client}, who asked later, was \
-                         told that the server is ready"
-                    ));
+                if let Some(off) = came_late(*asked) {
+                    return Err(told_ready(client, off));
                 }
             }
-            ClientSaw::Health(ServingStatus::NotServing) => *told = self.off.is_some(),
-            ClientSaw::Health(ServingStatus::Serving) if *told => {
-                return Err(format!(
-                    "client {client} was told of a stop, and then that the server is ready"
-                ));
+            ClientSaw::Health(ServingStatus::NotServing)
+                if self.off.is_some() && *watched >= Watched::Serving =>
+            {
+                *watched = Watched::Stopping;
+            }
+            ClientSaw::Health(ServingStatus::Serving) => {
+                if let Some(off) = came_late(*asked) {
+                    return Err(told_ready(client, off));
+                }
+                if *watched == Watched::Stopping {
+                    return Err(format!(
+                        "client {client} was told of a stop, and then that the server is ready"
+                    ));
+                }
+                *watched = Watched::Serving;
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+fn told_ready(client: usize, off: Duration) -> String {
+    format!(
+        "readiness went off at {off:?}, and client {client}, whose question came later, was told that \
+         the server is ready"
+    )
 }
 
 impl Invariant for Health {

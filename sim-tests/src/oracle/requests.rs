@@ -30,6 +30,12 @@ pub(super) struct Requests {
     panicked: BTreeSet<RequestId>,
     /// How many were lost since all was forced: no more than were cut.
     lost_by_force: u64,
+    /// How long a head may take, as the server's defences say.
+    head_limit: Option<Duration>,
+    /// How long a head waits at most for its place in the window.
+    head_waits: Duration,
+    /// Of each client, whether its requests come one by one over HTTP/1.
+    over_http1: Vec<bool>,
 }
 
 impl Requests {
@@ -48,6 +54,19 @@ impl Requests {
             faults: faults(scenario),
             panicked: BTreeSet::new(),
             lost_by_force: 0,
+            head_limit: scenario.defences.header_read_ms.map(millis),
+            head_waits: millis(scenario.link.latency_ms)
+                * (HEAD / scenario.link.window_bytes.max(1)),
+            over_http1: scenario
+                .clients
+                .iter()
+                .map(|client| {
+                    matches!(
+                        client.does,
+                        ClientDoes::Http1 { .. } | ClientDoes::Idle { .. }
+                    )
+                })
+                .collect(),
         }
     }
 
@@ -62,7 +81,8 @@ impl Requests {
             return Ok(());
         };
         let arrived = connected.max(*asked) + self.latency;
-        let in_time = self.closed.is_none_or(|closed| arrived < closed);
+        let in_time = self.closed.is_none_or(|closed| arrived < closed)
+            && !self.is_slow(id, connected, *asked);
         // Those that say so are known not to have been begun.
         let excused = matches!(why, Break::Left | Break::Unprocessed | Break::Unsent);
         if self.faults || !in_time || excused || self.panicked.contains(&id) {
@@ -77,6 +97,25 @@ impl Requests {
         ))
     }
 }
+
+impl Requests {
+    /// Whether the head of this request was not whole in the time that the server gives it: from accept
+    /// on for the first one of a connection, from its first byte on for the others.
+    fn is_slow(&self, id: RequestId, connected: Duration, asked: Duration) -> bool {
+        let Some(limit) = self.head_limit else {
+            return false;
+        };
+        // A connection that speaks HTTP/2 says so at once, and may think about its requests.
+        if self.over_http1.get(usize::from(id.client)) != Some(&true) {
+            return false;
+        }
+        let begun = if id.request == 0 { connected } else { asked };
+        connected.max(asked) + self.head_waits - begun > limit
+    }
+}
+
+/// More than any head of a client's is long, in bytes.
+const HEAD: u32 = 256;
 
 /// Whether a client does nothing that could lose it an answer.
 fn is_plain(client: &Client, scenario: &Scenario) -> bool {
@@ -105,7 +144,7 @@ fn faults(scenario: &Scenario) -> bool {
         )
     });
     let Defences {
-        header_read_ms: _,
+        header_read_ms: _, // Held against each head by itself.
         max_connections: _,
         max_age_ms,
         max_age_grace_ms: _,
