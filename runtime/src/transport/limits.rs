@@ -28,6 +28,8 @@ impl Limits {
     /// attacker would like. It does not bound how long a connection idles between requests; one that
     /// has said that it speaks HTTP/2 counts as idle, with or without a request. `None` waits for
     /// ever.
+    ///
+    /// Zero is refused at the start: such a server would close whoever has not spoken yet.
     #[must_use]
     pub const fn header_read_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.header_read_timeout = timeout;
@@ -126,8 +128,11 @@ impl Limits {
     ///
     /// A limit under which nothing could be served.
     pub(crate) const fn check(&self) -> Result<(), LimitsError> {
-        match self.max_connections {
-            Some(0) => Err(LimitsError::NoConnections),
+        if let Some(0) = self.max_connections {
+            return Err(LimitsError::NoConnections);
+        }
+        match self.header_read_timeout {
+            Some(Duration::ZERO) => Err(LimitsError::NoTimeForHeads),
             Some(_) | None => Ok(()),
         }
     }
@@ -177,6 +182,9 @@ pub enum LimitsError {
     /// No connection may be open.
     #[error("max_connections is 0, allowed is 1 or more, or None for no limit")]
     NoConnections,
+    /// No head may take any time.
+    #[error("header_read_timeout is 0, allowed is more than that, or None for no limit")]
+    NoTimeForHeads,
 }
 
 impl Default for Limits {
@@ -193,3 +201,35 @@ impl Default for Limits {
 }
 
 const LEAST_HEADER_BYTES: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_under_which_nobody_is_served_are_refused_by_name() {
+        let refused = |limits: Limits| limits.check().map_err(|error| error.to_string());
+        assert_eq!(refused(Limits::default()), Ok(()));
+        let none = Limits::default().max_connections(Some(0));
+        assert_eq!(
+            refused(none),
+            Err("max_connections is 0, allowed is 1 or more, or None for no limit".to_owned())
+        );
+        let none = Limits::default().header_read_timeout(Some(Duration::ZERO));
+        assert_eq!(
+            refused(none),
+            Err(
+                "header_read_timeout is 0, allowed is more than that, or None for no limit"
+                    .to_owned()
+            )
+        );
+        let least = Limits::default()
+            .max_connections(Some(1))
+            .header_read_timeout(Some(Duration::from_nanos(1)));
+        assert_eq!(refused(least), Ok(()));
+        let unlimited = Limits::default()
+            .max_connections(None)
+            .header_read_timeout(None);
+        assert_eq!(refused(unlimited), Ok(()));
+    }
+}
