@@ -70,8 +70,11 @@ impl Connection {
     fn due_while_serving(&self) -> Option<(When, Due)> {
         let (since, end) = match self.stage {
             Stage::Silent => (self.opened_at, ConnectionEnd::Silent),
-            Stage::Opening { since } => (since, ConnectionEnd::TimedOut),
+            Stage::Opening { .. } => (self.opened_at, ConnectionEnd::TimedOut),
             Stage::Http1 { head: Some(since) } if self.activity.in_flight == 0 => {
+                // To the first head silence counts as well: a peer gains no time by one early byte.
+                let first = self.activity.begun == 0;
+                let since = if first { self.opened_at } else { since };
                 (since, ConnectionEnd::TimedOut)
             }
             Stage::Http1 { .. } | Stage::Http2 | Stage::Upgraded => return None,

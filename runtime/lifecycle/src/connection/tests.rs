@@ -237,7 +237,30 @@ fn in_a_lame_duck_http1_is_told_at_once_however_old() {
 }
 
 #[test]
-fn a_head_is_timed_from_its_first_byte_and_only_while_nothing_is_in_flight() {
+fn the_first_head_is_timed_from_accept_however_late_its_first_byte() {
+    let untold = vec![(9_000, Input::FirstByte)];
+    let told = with(untold.clone(), &[(9_500, Input::Speaks(Protocol::Http1))]);
+    for life in [untold, told] {
+        let mut connection = live(&life);
+        assert_eq!(connection.poll_timeout(), Some(at(10_000)));
+        connection.handle_timeout(at(10_000));
+        assert_eq!(
+            effects(&mut connection),
+            [Effect::Close(ConnectionEnd::TimedOut)]
+        );
+    }
+    // One that says at the last moment that it speaks HTTP/2 is idle then.
+    let mut connection = live(&[
+        (9_000, Input::FirstByte),
+        (9_999, Input::Speaks(Protocol::Http2)),
+    ]);
+    assert_eq!(connection.poll_timeout(), None);
+    connection.handle_timeout(at(20_000));
+    assert_eq!(effects(&mut connection), []);
+}
+
+#[test]
+fn a_further_head_is_timed_from_its_first_byte_and_only_while_nothing_is_in_flight() {
     let mut connection = live(&http1());
     assert_eq!(connection.poll_timeout(), Some(at(10_000)));
     connection.handle(at(9_000), activity(1, 1, false));
