@@ -36,7 +36,7 @@ use crate::scenario::{ActDoes, Budget, Scenario, millis};
 use crate::trace::{Entry, Text, WhatHappened, WorldDid};
 use crate::world::{Observer, Run, RunEnd};
 
-/// A window that no client of a scenario fills: what is sent is sent at once.
+/// A window that is filled by large bodies alone: all that stands around them is sent at once.
 const WIDE: u32 = 64 * 1024;
 
 /// Something that holds for every life.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use lamplighter::{ConnectionEnd, HookOutcome, Signal};
 use lamplighter_sim::trace::ClientSaw;
 use lamplighter_sim::{
-    AcceptFault, Act, ActDoes, Client, ClientDoes, Hook, HookDoes, Memory, Request, Run, RunEnd,
-    Scenario, World,
+    AcceptFault, Act, ActDoes, Client, ClientDoes, Defences, Hook, HookDoes, Memory, Oracle,
+    Request, Run, RunEnd, Scenario, World,
 };
 
 #[test]
@@ -239,4 +239,61 @@ fn a_client_that_closes_with_bytes_unread_resets_its_connection() {
     let run = Memory::with_wire().run(&scenario, &mut ()).unwrap();
     let tally = run.report.as_ref().unwrap().connections().tally;
     assert_eq!((tally.begun, tally.aborted), (1, 1), "{}", run.text());
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused_by_the_start_and_no_requests_mean_one() {
+    let client = Client {
+        does: ClientDoes::Http1 {
+            requests: vec![Request::default(); 2],
+        },
+        ..Client::default()
+    };
+    let scenario = |defences| Scenario {
+        defences,
+        clients: vec![client.clone()],
+        ..Scenario::default()
+    };
+    let usual = Defences::default;
+    for (defences, starts) in [
+        (
+            Defences {
+                max_connections: Some(0),
+                ..usual()
+            },
+            false,
+        ),
+        (
+            Defences {
+                header_read_ms: Some(0),
+                ..usual()
+            },
+            false,
+        ),
+        (
+            Defences {
+                max_requests: Some(0),
+                ..usual()
+            },
+            true,
+        ),
+    ] {
+        let scenario = scenario(defences);
+        let mut oracle = Oracle::new(&scenario);
+        let run = Memory::default().run(&scenario, &mut oracle).unwrap();
+        assert_eq!(oracle.judge(&run), Ok(()), "{}", run.text());
+        let report = run.report.as_ref().unwrap();
+        assert_eq!(
+            report.outcome().start_failure.is_none(),
+            starts,
+            "{report}, {defences:?}"
+        );
+        // Who is let in is asked to go with the first answer.
+        assert_eq!(
+            report.connections().tally.answered,
+            u64::from(starts),
+            "{}",
+            run.text()
+        );
+    }
 }
