@@ -319,3 +319,58 @@ fn a_watch_that_begins_when_readiness_is_off_and_is_told_that_the_server_is_read
     });
     assert_eq!(law.unwrap(), "readiness off, then accepting");
 }
+
+/// One client asks over a line of this width; another one, whose handler never answers, crashes.
+fn one_leaves(window_bytes: u32, does: ClientDoes) -> Scenario {
+    let hangs = ClientDoes::Http2 {
+        requests: vec![Request {
+            does: HandlerDoes::Hang,
+            ..Request::default()
+        }],
+    };
+    Scenario {
+        link: Link {
+            latency_ms: 0,
+            window_bytes,
+        },
+        clients: [does, hangs]
+            .map(|does| Client {
+                does,
+                ..Client::default()
+            })
+            .to_vec(),
+        acts: vec![
+            Act::default(),
+            Act {
+                gap_ms: 1,
+                does: ActDoes::Crash { client: 1 },
+            },
+        ],
+        ..Scenario::default()
+    }
+}
+
+#[test]
+fn an_answer_may_count_as_aborted_if_its_client_leaves_what_was_to_be_said_after_it() {
+    let calls = vec![Request::default()];
+    let (run, broken) = verdict(&one_leaves(1, ClientDoes::Grpc { calls })).unwrap();
+    assert_eq!(broken, None, "{}", run.text());
+    let answered = client_place(&run, 0, |saw| matches!(saw, ClientSaw::Answered { .. }));
+    assert!(answered < usize::MAX, "{}", run.text());
+    let report = run.report.unwrap();
+    let tally = report.connections().tally;
+    assert_eq!((tally.answered, tally.aborted), (0, 2), "{report}");
+}
+
+#[test]
+fn an_answer_too_many_is_found_whoever_else_has_left() {
+    let scenario = one_leaves(64, ClientDoes::default());
+    let (run, broken) = verdict(&scenario).unwrap();
+    assert_eq!(broken, None, "{}", run.text());
+    let law = fault_of(&scenario, |run| {
+        let answered = client_place(run, 0, |saw| matches!(saw, ClientSaw::Answered { .. }));
+        let again = run.trace[answered].clone();
+        run.trace.insert(answered + 1, again);
+    });
+    assert_eq!(law.unwrap(), "the accounts of all agree");
+}
