@@ -42,14 +42,27 @@ impl Connection {
             return Some(self.due_at_force());
         }
         let due = match self.stop {
-            Stop::None => [self.due_while_serving(), self.due_in_retirement(), None],
+            Stop::None => [
+                self.due_while_serving(),
+                self.due_in_retirement(),
+                None,
+                None,
+            ],
             Stop::LameDuck => [
                 self.due_in_lame_duck(),
                 self.due_while_serving(),
                 self.due_in_retirement(),
+                None,
             ],
             Stop::Drain | Stop::Cancel | Stop::Force => {
-                [self.due_in_turn(), self.due_in_drain(), self.due_at_grace()]
+                // A grace ends what would last longer; it gives nobody more time than there is
+                // without a stop.
+                [
+                    self.due_in_turn(),
+                    self.due_in_drain(),
+                    self.due_at_grace(),
+                    self.due_while_serving(),
+                ]
             }
         };
         due.into_iter()

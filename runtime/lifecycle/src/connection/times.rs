@@ -10,8 +10,9 @@ use super::Retirement;
 /// How long a connection may take for what only delays others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Times {
-    /// From accept to the end of the first request's head, and from the first byte of every further
-    /// head to its last, while nobody stops the server; `None` waits for ever.
+    /// From accept to the end of the first request's head, and from the first byte of every further head
+    /// to its last; `None` waits for ever. While draining it counts where it is shorter than the graces
+    /// below.
     pub head_timeout: Option<Duration>,
     /// While draining: from accept to the first byte. 100 ms: a peer that connected to send
     /// something has sent it by then; older ones close at once.
