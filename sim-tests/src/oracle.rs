@@ -107,7 +107,7 @@ impl Oracle {
             Box::new(budget::Budget::new(scenario)),
             Box::new(shares::Shares::new(scenario)),
             Box::new(accounts::Accounts::new(scenario)),
-            Box::new(report::ReportLaw),
+            Box::new(report::ReportLaw::default()),
             Box::new(work::Work::new(scenario)),
             Box::new(heard::Heard::default()),
             Box::new(idling::NoIdling::new(scenario)),
@@ -133,7 +133,7 @@ impl Oracle {
                 Box::new(last::LastEvent::default()),
                 Box::new(connections::Connections::of_any_server()),
                 Box::new(heard::Heard::default()),
-                Box::new(report::ReportLaw),
+                Box::new(report::ReportLaw::default()),
             ],
             broken: None,
         }

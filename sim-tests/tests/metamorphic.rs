@@ -6,8 +6,8 @@ use lamplighter::{ServerEventKind, Signal};
 use lamplighter_sim::oracle::paired::{Change, EXTRA_SIGNAL, FAILURE};
 use lamplighter_sim::strategy::Case;
 use lamplighter_sim::{
-    Act, ActDoes, Callback, Client, Hook, HookDoes, Memory, Observer, Run, Scenario, ScenarioError,
-    Worker, WorkerDoes, World,
+    AcceptFault, Act, ActDoes, Callback, Client, Hook, HookDoes, Memory, Observer, Run, Scenario,
+    ScenarioError, Worker, WorkerDoes, World,
 };
 
 /// How many cases are drawn; each has some changes to be tried.
@@ -138,4 +138,22 @@ fn a_signal_more_keeps_the_times_of_the_acts_after_it() {
         .map(|act| act.gap_ms)
         .collect();
     assert_eq!(gaps, [20, 30]);
+}
+
+#[test]
+fn a_signal_before_an_accept_that_fails_has_no_law_since_another_one_would_fail() {
+    let mut scenario = ordinary();
+    let signals = |scenario: &Scenario| {
+        let changes = Change::all(scenario).into_iter();
+        changes
+            .filter(|change| change.law() == EXTRA_SIGNAL)
+            .count()
+    };
+    assert_ne!(signals(&scenario), 0);
+    let does = ActDoes::AcceptErrors {
+        times: 1,
+        error: AcceptFault::TooManyFiles,
+    };
+    scenario.acts.insert(0, Act { gap_ms: 1, does });
+    assert_eq!(signals(&scenario), 0);
 }

@@ -4,6 +4,8 @@
 mod excused;
 #[path = "oracle/times.rs"]
 mod times;
+#[path = "oracle/told.rs"]
+mod told;
 
 use std::time::Duration;
 

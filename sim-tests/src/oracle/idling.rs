@@ -2,21 +2,25 @@
 //!
 //! **Invariant:** what a stop may wait for is counted here, and not taken from the server.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lamplighter::{Cause, Phase, ServerEventKind, SignalTaken};
 
-use super::Invariant;
-use crate::scenario::{ActDoes, Scenario};
-use crate::trace::{Entry, WhatHappened, WorldDid};
+use super::{Invariant, rings};
+use crate::scenario::{ActDoes, Scenario, millis};
+use crate::trace::{ClientSaw, Entry, WhatHappened, Who, WorldDid};
 
 /// A phase ends in the instant in which its last obligation is met, or its deadline comes.
 ///
-/// Not looked at: lame duck, which lasts its time; a start that was told to end, of which a trace says
-/// nothing; last bytes that are waited for beside the hooks.
+/// Not looked at: lame duck, which lasts its time. Of a start that was told to end a trace says nothing:
+/// it has its second. Last bytes are waited for beside the hooks as long as somebody may read them.
 #[derive(Debug)]
 pub(super) struct NoIdling {
     workers: usize,
+    latency: Duration,
+    /// Nobody can tell when the last word of a client arrives.
+    disturbed: bool,
     /// What a drain has to wait for.
     owed: Owed,
     phase: Phase,
@@ -36,14 +40,23 @@ struct Owed {
     connections: usize,
     /// Hooks that are not settled yet.
     hooks: usize,
-    /// Connections that may linger.
-    lingers: bool,
+    /// Clients that were connected and are not gone.
+    readers: BTreeSet<Who>,
+    /// Until when a start may go on that was told to end.
+    start_ends: Duration,
+    /// When the last word of the last of these clients arrives.
+    last_word: Duration,
 }
+
+/// How long a start that is told to end may go on.
+const START_ENDS: Duration = Duration::from_secs(1);
 
 impl NoIdling {
     pub(super) fn new(scenario: &Scenario) -> Self {
         Self {
             workers: scenario.workers.len(),
+            latency: millis(scenario.link.latency_ms),
+            disturbed: scenario.disturbs(),
             owed: Owed {
                 hooks: scenario.hooks.len(),
                 ..Owed::default()
@@ -55,7 +68,7 @@ impl NoIdling {
         }
     }
 
-    fn server(&mut self, event: &ServerEventKind) {
+    fn server(&mut self, at: Duration, event: &ServerEventKind) {
         let owed = &mut self.owed;
         match event {
             ServerEventKind::Start => owed.starting = true,
@@ -71,28 +84,45 @@ impl NoIdling {
             }
             ServerEventKind::Force => {
                 owed.starting = false;
+                owed.start_ends = Duration::ZERO;
                 self.waits = false;
             }
             ServerEventKind::Signal { taken, .. } => {
-                owed.starting &= !matches!(taken, SignalTaken::Second | SignalTaken::Third);
+                if matches!(taken, SignalTaken::Second | SignalTaken::Third) {
+                    owed.starting = false;
+                    owed.start_ends = Duration::ZERO;
+                }
                 self.waits &= matches!(taken, SignalTaken::Repeated | SignalTaken::Ignored);
             }
             ServerEventKind::StopAgain(_) => self.waits = false,
             ServerEventKind::ListenersClosed => owed.listening = false,
-            ServerEventKind::ConnectionOpened { .. } => {
-                owed.connections += 1;
-                owed.lingers = true;
+            ServerEventKind::ConnectionOpened { .. } => owed.connections += 1,
+            ServerEventKind::ConnectionClosed { .. } => less(&mut owed.connections),
+            ServerEventKind::WorkerEnded { .. } => less(&mut owed.workers),
+            ServerEventKind::HookSettled { .. } => less(&mut owed.hooks),
+            ServerEventKind::Phase(phase) => {
+                if *phase == Phase::Draining && owed.starting {
+                    owed.starting = false;
+                    owed.start_ends = at + START_ENDS;
+                }
+                self.phase = *phase;
             }
-            ServerEventKind::ConnectionClosed { .. } => owed.connections -= 1,
-            ServerEventKind::WorkerEnded { .. } => owed.workers -= 1,
-            ServerEventKind::HookSettled { .. } => owed.hooks -= 1,
-            ServerEventKind::Phase(phase) => self.phase = *phase,
             ServerEventKind::Stop => self.phase = Phase::Stopped,
             _ => {}
         }
     }
 
-    const fn is_idle(&self) -> bool {
+    fn client(&mut self, at: Duration, who: Who, saw: &ClientSaw) {
+        match saw {
+            ClientSaw::Connected => drop(self.owed.readers.insert(who)),
+            ClientSaw::Done if !self.disturbed && self.owed.readers.remove(&who) => {
+                self.owed.last_word = at + self.latency;
+            }
+            _ => {}
+        }
+    }
+
+    fn is_idle(&self) -> bool {
         let owed = &self.owed;
         match self.phase {
             Phase::Draining => {
@@ -102,10 +132,15 @@ impl NoIdling {
                     && owed.workers == 0
                     && owed.connections == 0
             }
-            Phase::RunningHooks => owed.hooks == 0 && !owed.lingers,
+            Phase::RunningHooks => owed.hooks == 0 && owed.readers.is_empty(),
             _ => false,
         }
     }
+}
+
+/// One that ends and was not there is another law's.
+const fn less(number: &mut usize) {
+    *number = number.saturating_sub(1);
 }
 
 impl Invariant for NoIdling {
@@ -128,11 +163,13 @@ impl Invariant for NoIdling {
                 self.frozen = true;
             }
             WhatHappened::World(WorldDid::Registered(true)) => self.owed.hooks += 1,
-            WhatHappened::Server(event) => self.server(&event.kind),
+            WhatHappened::Server(event) => self.server(entry.at, &event.kind),
+            WhatHappened::Client(saw) => self.client(entry.at, entry.who, saw),
             _ => {}
         }
         self.idle = if self.is_idle() {
-            Some(self.idle.unwrap_or(entry.at))
+            let owed = rings(self.owed.start_ends).max(self.owed.last_word);
+            Some(self.idle.unwrap_or(entry.at).max(owed))
         } else {
             None
         };

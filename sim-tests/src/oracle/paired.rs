@@ -151,11 +151,25 @@ impl Change {
         scenario: &Scenario,
     ) -> Result<Result<(), Violation>, ScenarioError> {
         let base = world.run(scenario, &mut ())?;
+        self.judge_against(&base, world, scenario)
+    }
+
+    /// As [`judge`](Self::judge), with the run of the case itself at hand.
+    ///
+    /// # Errors
+    ///
+    /// What the changed case says and cannot mean, or this world cannot do.
+    pub fn judge_against(
+        self,
+        base: &Run,
+        world: &dyn World,
+        scenario: &Scenario,
+    ) -> Result<Result<(), Violation>, ScenarioError> {
         let changed = world.run(&self.of(scenario), &mut ())?;
         let held = if let Self::Signal { .. } = self {
-            no_later(&base, &changed)
+            no_later(base, &changed)
         } else {
-            self.nothing_else(&base, &changed)
+            self.nothing_else(base, &changed)
         };
         Ok(held.map_err(|what| Violation {
             law: self.law().to_owned(),
@@ -311,10 +325,13 @@ fn is_free_of_signals(scenario: &Scenario) -> bool {
         .callbacks
         .iter()
         .any(|callback| !matches!(callback.does, CallbackDoes::Ok | CallbackDoes::Panic));
-    let late = scenario
-        .acts
-        .iter()
-        .any(|act| act.does == ActDoes::RegisterHook);
+    // A hook that is registered, or an accept that fails, is another one where the stop begins earlier.
+    let timely = scenario.acts.iter().any(|act| {
+        matches!(
+            act.does,
+            ActDoes::RegisterHook | ActDoes::AcceptErrors { .. }
+        )
+    });
     // An answer that says that it is the last one is longer, and takes longer where little fits.
     let narrow = scenario.link.window_bytes < Link::default().window_bytes
         || scenario
@@ -328,7 +345,7 @@ fn is_free_of_signals(scenario: &Scenario) -> bool {
         && !narrow
         && matches!(scenario.start.call, Call::Start | Call::Run)
         && !scenario.disturbs()
-        && !(handlers || callbacks || late)
+        && !(handlers || callbacks || timely)
 }
 
 fn signals(scenario: &Scenario, all: &mut Vec<Change>) {

@@ -1,25 +1,130 @@
-//! Law 9: the report is complete, its times add up, and its exit code says what happened.
+//! Law 9: the report is complete, says what was told while it happened and nothing else, its times add
+//! up, and its exit code says what happened.
 //!
-//! **Invariant:** judged at the end alone, by facts that the report names one by one, and not by its
-//! own counts of them.
+//! What a report says of phases is looked at in `phases.rs`, of connections in `connections.rs`, of
+//! requests in `accounts.rs`.
+//!
+//! **Invariant:** judged at the end, by facts that the report names one by one, and not by its own
+//! counts of them.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use lamplighter::{Failure, Report, ServerEventKind, StartFailure};
+use lamplighter::{
+    Cause, ConnectionEnd, Failure, HookName, HookOutcome, Report, ServerEventKind, SignalTaken,
+    StartFailure, WorkerOutcome,
+};
 
 use super::{End, Invariant};
 use crate::trace::Entry;
 
-/// The report of a life that is over.
-#[derive(Debug)]
-pub(super) struct ReportLaw;
+/// The report of a life that is over, and what was told of that life.
+#[derive(Debug, Default)]
+pub(super) struct ReportLaw {
+    cause: Option<Cause>,
+    ready: bool,
+    /// A third signal came.
+    third: bool,
+    hook_started: bool,
+    hooks: Vec<(HookName, Option<HookOutcome>)>,
+    workers: Vec<(Arc<str>, Option<WorkerOutcome>)>,
+    /// Connections and workers that did not end.
+    stuck: u64,
+    failures: Vec<Failure>,
+}
+
+impl ReportLaw {
+    /// Whether the report says of the stop what was told of it.
+    fn stop(&self, report: &Report) -> Result<(), String> {
+        let outcome = report.outcome();
+        let undisposed = |failure: &Failure| matches!(failure, Failure::NotDisposed { .. });
+        let abandoned = self.third || report.failures().iter().any(undisposed);
+        agree("abandoned", &abandoned, &outcome.abandoned)?;
+        agree("stuck", &self.stuck, &outcome.stuck)?;
+        if let Some(cause) = &self.cause {
+            agree("the cause", &Some(cause), &report.cause())?;
+            let before_ready = outcome.stopped_before_ready;
+            agree("stopped before ready", &!self.ready, &before_ready)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the report has the hooks, workers and failures that were told of, and no others.
+    fn parts(&self, report: &Report) -> Result<(), String> {
+        let hooks = report.hooks().iter();
+        let hooks = hooks.map(|hook| (hook.name.clone(), hook.outcome.clone()));
+        agree_in_any_order("hooks", &self.hooks, hooks)?;
+        let workers = report.workers().iter();
+        let workers = workers.map(|worker| (worker.name.clone(), worker.outcome.clone()));
+        agree_in_any_order("workers", &self.workers, workers)?;
+        // Whoever would be told of it has just panicked.
+        let told = |failure: &&Failure| {
+            let in_on_error =
+                matches!(failure, Failure::Callback { callback, .. } if *callback == "on_error");
+            !in_on_error
+        };
+        let failures: Vec<&Failure> = report.failures().iter().filter(told).collect();
+        agree("failures", &self.failures.iter().collect(), &failures)
+    }
+}
+
+fn agree<T: PartialEq + fmt::Debug>(what: &str, told: &T, reported: &T) -> Result<(), String> {
+    if told == reported {
+        return Ok(());
+    }
+    Err(format!(
+        "{what}: told was {told:?}, and the report says {reported:?}"
+    ))
+}
+
+/// The report has its parts in order of registration; they ended in another one.
+fn agree_in_any_order<T: Clone + PartialEq + fmt::Debug>(
+    what: &str,
+    told: &[T],
+    reported: impl Iterator<Item = T>,
+) -> Result<(), String> {
+    let mut left = told.to_vec();
+    for part in reported {
+        let place = left.iter().position(|told| *told == part);
+        let place = place
+            .ok_or_else(|| format!("{what}: the report has {part:?}, and told were {told:?}"))?;
+        left.swap_remove(place);
+    }
+    agree(what, &left, &Vec::new())
+}
 
 impl Invariant for ReportLaw {
     fn name(&self) -> &'static str {
         "a report of all"
     }
 
-    fn event(&mut self, _: &Entry) -> Result<(), String> {
+    fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        let Some(event) = entry.server() else {
+            return Ok(());
+        };
+        match event {
+            ServerEventKind::Ready => self.ready = true,
+            ServerEventKind::Stopping(cause) => self.cause = Some(cause.clone()),
+            ServerEventKind::Signal {
+                taken: SignalTaken::Third,
+                ..
+            } => self.third = true,
+            ServerEventKind::HookStarted(_) => self.hook_started = true,
+            ServerEventKind::HookSettled { hook, outcome } => {
+                self.hooks.push((hook.clone(), Some(outcome.clone())));
+            }
+            ServerEventKind::WorkerEnded { worker, how } => {
+                self.stuck += u64::from(*how == WorkerOutcome::Stuck);
+                self.workers.push((worker.clone(), Some(how.clone())));
+            }
+            ServerEventKind::ConnectionClosed {
+                end: ConnectionEnd::Stuck,
+                ..
+            } => self.stuck += 1,
+            ServerEventKind::Error(failures) => self.failures.extend(failures.iter().cloned()),
+            _ => {}
+        }
         Ok(())
     }
 
@@ -39,16 +144,11 @@ impl Invariant for ReportLaw {
         }
         let not_ok = report.hooks().iter().filter(|hook| {
             let outcome = hook.outcome.as_ref();
-            !outcome.is_some_and(lamplighter::HookOutcome::is_ok)
+            !outcome.is_some_and(HookOutcome::is_ok)
         });
         let not_ok = not_ok.count() as u64;
         // A server that was dropped unstarted has nothing to clean up.
-        let started = end.run.trace.iter().filter_map(Entry::server);
-        let unstarted = started
-            .filter(|event| matches!(event, ServerEventKind::HookStarted(_)))
-            .count()
-            == 0
-            && report.outcome().stopped_before_ready;
+        let unstarted = !self.hook_started && report.outcome().stopped_before_ready;
         if !unstarted && not_ok != report.outcome().hooks_not_ok {
             return Err(format!(
                 "{not_ok} hooks were not ok, the outcome says {}",
@@ -63,12 +163,8 @@ impl Invariant for ReportLaw {
                 report.outcome()
             ));
         }
-        let seen = end.run.trace.iter().filter_map(Entry::server);
-        let settled = seen.filter(|event| matches!(event, ServerEventKind::HookSettled { .. }));
-        if settled.count() != report.hooks().len() {
-            return Err("hooks were settled that the report does not have".to_owned());
-        }
-        Ok(())
+        self.stop(report)?;
+        self.parts(report)
     }
 }
 
