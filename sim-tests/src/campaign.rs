@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 pub use arguments::{Arguments, BadArgument, Shard};
 pub use failure::{Failure, Smallest};
-pub use judge::{Judge, Verdict};
+pub use judge::{Judge, SAME, Verdict};
 pub use summary::Summary;
 pub use worlds::WorldName;
 

@@ -36,6 +36,12 @@
 //! | hooks, workers, checks, callbacks and handlers that fail, panic or hang; hooks that block | threads: an order between two of them, a handler that blocks its own |
 //! | HTTP/1.1, HTTP/2, gRPC, WebSocket, server-sent events, clients that misbehave in each | TLS, Unix sockets, more than one listener per host |
 //!
+//! # How the laws are tested
+//!
+//! `sim-tests/bugs/` holds bugs to be planted in the runtime, one for each law: `sim-tests/bugs/run`
+//! builds one after another and looks for it as a campaign does, and `sim-tests/bugs/README.md` is the
+//! table of which law has found which bug, after how many cases, and how small the case became.
+//!
 //! # How to replay
 //!
 //! A campaign draws each case from one number, and prints the command that shows it again: `campaign

@@ -1,6 +1,9 @@
 //! The laws that every life keeps, checked at each entry of a trace, in the instant in which it is
 //! made.
 //!
+//! Each is held against bugs that are planted for it: `sim-tests/bugs/README.md` says which law says
+//! what, and which bug it has found.
+//!
 //! **Invariant:** a law knows the scenario and the trace, and nothing of the world or of the runtime's
 //! insides, so that it judges every world alike.
 

@@ -14,7 +14,7 @@ use crate::trace::{Entry, Text};
 use crate::world::{Observer, RunEnd};
 
 /// The law that a case run twice is held against.
-const SAME: &str = "the same case gives the same trace";
+pub const SAME: &str = "the same case gives the same trace";
 
 /// Runs cases and judges them.
 #[derive(Clone)]
