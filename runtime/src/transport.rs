@@ -269,6 +269,11 @@ impl Transport {
     /// Aborts the tasks of all connections; their sockets are closed as the tasks are dropped,
     /// those that the application has taken over among them.
     pub(crate) fn abort(&self) {
+        for account in self.inner.accounts() {
+            // No stream that has not begun begins before its task is gone.
+            account.raise(flag::FORCED);
+            account.wake_requests();
+        }
         let tasks: Vec<AbortHandle> = lock(&self.inner.connections)
             .values()
             .filter_map(|entry| entry.task.clone())

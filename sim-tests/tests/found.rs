@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
-use lamplighter::Signal;
+use lamplighter::{Report, Signal};
 use lamplighter_sim::{
-    Act, ActDoes, Callback, CallbackDoes, Client, ClientDoes, Defences, Memory, Moment, Oracle,
-    Scenario, World,
+    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, HandlerDoes, Memory,
+    Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
 };
+
+/// The report of a life that keeps every law, if it has one.
+fn lawful(scenario: &Scenario) -> Option<Report> {
+    let mut oracle = Oracle::new(scenario);
+    let run = Memory::default().run(scenario, &mut oracle).ok()?;
+    assert_eq!(oracle.judge(&run), Ok(()), "{}", run.text());
+    run.report
+}
 
 #[test]
 fn a_force_in_on_start_drops_a_start_that_was_never_polled_at_once() {
@@ -58,4 +66,142 @@ fn a_drain_gives_half_a_head_no_longer_than_a_head_may_take() {
     // It has come 3 ms after Ready, and would have a second in a drain.
     let stop = stop_with(ClientDoes::HalfHead, 200);
     assert_eq!(stop, Some(Duration::from_millis(193)));
+}
+
+/// No time at all for a force close.
+fn without_a_margin() -> Scenario {
+    Scenario {
+        plan: Budget {
+            drain_ms: 20,
+            margin_ms: 0,
+            ..Budget::default()
+        },
+        ..Scenario::default()
+    }
+}
+
+#[test]
+fn without_a_margin_cut_work_has_its_turns_to_end_and_is_not_stuck() {
+    let hangs = || {
+        vec![Request {
+            does: HandlerDoes::Hang,
+            ..Request::default()
+        }]
+    };
+    let clients = [
+        ClientDoes::Http1 { requests: hangs() },
+        ClientDoes::Http2 { requests: hangs() },
+        ClientDoes::Grpc { calls: hangs() },
+    ];
+    let scenario = Scenario {
+        workers: vec![Worker {
+            takes_ms: 0,
+            does: WorkerDoes::Hang,
+        }],
+        clients: clients
+            .map(|does| Client {
+                does,
+                ..Client::default()
+            })
+            .to_vec(),
+        acts: vec![Act {
+            gap_ms: 10,
+            does: ActDoes::Stop,
+        }],
+        ..without_a_margin()
+    };
+    let report = lawful(&scenario).unwrap();
+    let outcome = report.outcome();
+    assert_eq!((outcome.cut, outcome.stuck), (4, 0), "{report}");
+}
+
+/// Accepted, and forced in the same instant: nobody has looked at its bytes yet.
+#[test]
+fn a_stream_of_a_connection_that_came_just_before_the_force_is_never_begun_after_it() {
+    let scenario = Scenario {
+        plan: Budget {
+            drain_ms: 0,
+            ..without_a_margin().plan
+        },
+        clients: (0..6)
+            .map(|_| Client {
+                does: ClientDoes::Http2 {
+                    requests: vec![Request::default(); 3],
+                },
+                ..Client::default()
+            })
+            .collect(),
+        acts: vec![Act::default()],
+        ..without_a_margin()
+    };
+    assert_eq!(lawful(&scenario).unwrap().outcome().stuck, 0);
+}
+
+#[test]
+fn what_was_cut_has_its_turns_to_end_though_the_server_freezes_meanwhile() {
+    let freeze = Act {
+        gap_ms: 0,
+        does: ActDoes::Freeze { ms: 1 },
+    };
+    let scenario = Scenario {
+        plan: Budget {
+            drain_ms: 187,
+            cancel_lead_ms: 1,
+            ..without_a_margin().plan
+        },
+        workers: vec![
+            Worker {
+                takes_ms: 1,
+                does: WorkerDoes::Stop,
+            },
+            Worker {
+                takes_ms: 0,
+                does: WorkerDoes::HearCancelled,
+            },
+        ],
+        acts: vec![
+            Act {
+                gap_ms: 187,
+                ..freeze
+            },
+            freeze,
+            Act::default(),
+        ],
+        ..without_a_margin()
+    };
+    assert_eq!(lawful(&scenario).unwrap().outcome().stuck, 0);
+}
+
+#[test]
+fn a_server_that_freezes_as_it_disposes_of_its_tasks_finds_none_left() {
+    let freeze = Act {
+        gap_ms: 0,
+        does: ActDoes::Freeze { ms: 4 },
+    };
+    // The freeze comes in whichever turn of this instant.
+    for turns in 0..16 {
+        let mut acts = vec![Act {
+            gap_ms: 4,
+            does: ActDoes::Stop,
+        }];
+        acts.extend(vec![
+            Act {
+                gap_ms: 0,
+                does: ActDoes::Stop,
+            };
+            turns
+        ]);
+        acts.push(freeze);
+        let scenario = Scenario {
+            plan: Budget {
+                drain_ms: 1,
+                margin_ms: 1,
+                ..Budget::default()
+            },
+            clients: vec![Client::default(); 3],
+            acts,
+            ..Scenario::default()
+        };
+        assert!(lawful(&scenario).unwrap().failures().is_empty(), "{turns}");
+    }
 }

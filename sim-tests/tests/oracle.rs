@@ -9,7 +9,7 @@ mod told;
 
 use std::time::Duration;
 
-use lamplighter::{Phase, ServerEventKind, Signal};
+use lamplighter::{ConnectionEnd, Phase, ServerEventKind, Signal};
 use lamplighter_sim::strategy::Case;
 use lamplighter_sim::trace::{Break, ClientSaw, HandlerSaw, WhatHappened, Who};
 use lamplighter_sim::{
@@ -262,6 +262,38 @@ fn a_hook_that_starts_while_a_handler_works_is_found() {
     let law = fault(|run| {
         run.trace
             .retain(|entry| !matches!(entry.what, WhatHappened::Handler(HandlerSaw::Finished)));
+    });
+    assert_eq!(law.unwrap(), "no hook while work lives");
+}
+
+#[test]
+fn a_connection_that_is_named_as_stuck_is_found() {
+    let law = fault(|run| {
+        let closed = place(run, |event| {
+            matches!(event, ServerEventKind::ConnectionClosed { .. })
+        });
+        if let WhatHappened::Server(event) = &mut run.trace[closed].what
+            && let ServerEventKind::ConnectionClosed { end, .. } = &mut event.kind
+        {
+            *end = ConnectionEnd::Stuck;
+        }
+    });
+    assert_eq!(law.unwrap(), "no hook while work lives");
+}
+
+#[test]
+fn a_handler_that_is_called_when_hooks_have_their_time_is_found() {
+    let law = fault(|run| {
+        let begun = run
+            .trace
+            .iter()
+            .position(|entry| entry.what == WhatHappened::Handler(HandlerSaw::Begun));
+        let hooks = place(run, |event| {
+            *event == ServerEventKind::Phase(Phase::RunningHooks)
+        });
+        let mut again = run.trace[begun.unwrap()].clone();
+        again.at = run.trace[hooks].at;
+        run.trace.insert(hooks + 1, again);
     });
     assert_eq!(law.unwrap(), "no hook while work lives");
 }

@@ -19,7 +19,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use self::linger::Lingering;
-use self::state::{HookRecord, Listeners, Manner, Signals, Start, Stop, Wait, Worker, WorkerState};
+use self::state::{
+    HookRecord, Listeners, Manner, Resort, Signals, Start, Stop, Wait, Worker, WorkerState,
+};
 use self::timers::{Timer, Timers};
 use crate::effect::{Announcement, Effect, Readiness};
 use crate::error::HookError;
@@ -76,8 +78,8 @@ pub struct Machine {
     failures: Vec<Failure>,
     /// How many failures the callbacks have been told of.
     announced: usize,
-    /// The driver was asked what keeps Disposing.
-    asking: bool,
+    /// What has been done about what keeps the phase longer than it may last.
+    resort: Resort,
     sealing: bool,
     stalled: Duration,
     outcome: Outcome,
@@ -135,7 +137,7 @@ impl Machine {
             signals: Signals::default(),
             failures: Vec::new(),
             announced: 0,
-            asking: false,
+            resort: Resort::None,
             sealing: false,
             stalled: Duration::ZERO,
             outcome: Outcome::default(),
@@ -233,6 +235,12 @@ impl Machine {
             .count()
     }
 
+    /// Whether this hook was asked to run, and is not settled.
+    #[must_use]
+    pub fn is_running(&self, hook: HookId) -> bool {
+        self.running.contains(&hook)
+    }
+
     /// The registered hooks.
     #[must_use]
     pub const fn hooks(&self) -> &HookGraph {
@@ -322,12 +330,13 @@ impl Machine {
     /// Takes in what happened at `now`, after what had been due before: what comes exactly at its
     /// deadline is in time.
     ///
+    /// Only [`handle_timeout`](Self::handle_timeout) gives up what was cut or disposed of and has not
+    /// ended: whatever has ended by then is not named, however late that is.
+    ///
     /// A `now` before an earlier one counts as that earlier one.
     pub fn handle(&mut self, now: Instant, input: Input) {
         self.pass(now);
-        // Callbacks run before anything else, and what is left is asked for on the spot: what came
-        // due meanwhile comes after the answer.
-        if !matches!(input, Input::Announced { .. } | Input::Undisposed(_)) {
+        if !self.comes_before_timers(&input) {
             let now = self.now;
             self.fire_all(self.timers.due(|at| at < now));
         }
@@ -375,6 +384,20 @@ impl Machine {
             Input::Disposed => self.on_disposed(),
             Input::Undisposed(left) => self.on_undisposed(left),
         }
+    }
+
+    /// Whether what came due meanwhile comes after this input.
+    fn comes_before_timers(&self, input: &Input) -> bool {
+        let still_runs = |hook: &HookId| {
+            let record = self.hooks.get(hook.index());
+            record.is_some_and(|record| record.still_running)
+        };
+        // Callbacks run before anything else, and what is left is asked for on the spot.
+        matches!(input, Input::Announced { .. } | Input::Undisposed(_))
+            // What has ended is not stuck, though the time for it is over by now: where a plan gives
+            // none, or where nobody ran meanwhile, it was over before anything could end.
+            || matches!(self.phase, Phase::ForceClosing | Phase::Disposing)
+            || matches!(input, Input::HookEnded { hook, .. } if still_runs(hook))
     }
 
     /// Does what is due at `now`, in the order of its instants. Extra calls are harmless.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lamplighter_lifecycle::{
     Announcement, Directive, Effect, Failure, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd,
@@ -49,6 +50,22 @@ pub(crate) struct Driver {
     pub(crate) signals: Signals,
 }
 
+/// How many turns whoever was told to end has before it is given up, where that is due at once: a
+/// connection that is cut looks once more for bytes, cuts its streams, waits for them to let go, sends
+/// what that leaves to send, and ends.
+const TURNS: usize = 8;
+
+/// A timer that is so late comes after a time in which nobody ran: whoever was told to end before it has
+/// its turns first. Timers know whole milliseconds, and are late by less than one where all is well.
+const LATE: Duration = Duration::from_millis(1);
+
+/// Lets everybody else run for a while that takes no time.
+async fn turns() {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A hook that has been started.
 pub(crate) struct RunningHook {
     task: Option<AbortHandle>,
@@ -85,8 +102,12 @@ impl Driver {
         let lost = Lost(Arc::clone(&self.life));
         let life = Arc::clone(&self.life);
         let mut timer = life.clock.timer();
+        // Whether anybody has been told to end.
+        let mut ending = false;
         loop {
+            let mut ends = false;
             while let Some(effect) = life.poll_effect() {
+                ends |= asks_to_end(&effect);
                 match self.carry_out(effect) {
                     Turn::On => {}
                     Turn::Over => {
@@ -95,11 +116,20 @@ impl Driver {
                     }
                 }
             }
-            timer.set(life.poll_timeout());
+            ending |= ends;
+            let due = life.poll_timeout();
+            if ends && due.is_some_and(|due| due <= life.clock.now()) {
+                turns().await;
+                continue;
+            }
+            timer.set(due);
             tokio::select! {
                 biased;
                 () = life.wake.notified() => {}
                 () = &mut timer => {
+                    if ending && due.is_some_and(|due| life.clock.now().since(due) >= LATE) {
+                        turns().await;
+                    }
                     life.timeout();
                     // Whoever was just told of a step gets its turn before the next one.
                     tokio::task::yield_now().await;
@@ -261,7 +291,15 @@ impl Driver {
         };
         let task = match run {
             HookRun::Async(run) => {
-                let future = scope(self.scope(), async move { run(context).await });
+                let wanted = Arc::clone(&life);
+                let future = scope(self.scope(), async move {
+                    // It may have been given up before it had its first turn.
+                    if wanted.ask(|machine| machine.is_running(hook)) {
+                        run(context).await
+                    } else {
+                        Ok(())
+                    }
+                });
                 let task = self.tasks.spawn(name.clone(), future);
                 let abort = task.abort_handle();
                 self.report_end(hook, name, task);
@@ -411,6 +449,20 @@ impl Driver {
         self.ends.abandon();
         self.life.finish(report);
     }
+}
+
+/// Whether somebody is told to end, who is given up if that takes too long.
+const fn asks_to_end(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Direct(Directive::Force)
+            | Effect::DropStart
+            | Effect::DropListeners
+            | Effect::AbortWorkers
+            | Effect::AbortConnections
+            | Effect::AbortHook(_)
+            | Effect::Dispose { .. }
+    )
 }
 
 const fn is_start(failure: &Failure) -> bool {

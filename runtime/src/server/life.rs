@@ -203,9 +203,14 @@ impl Life {
         }
     }
 
-    /// Does what is due by now.
+    /// Does what is due by now, unless something is to be carried out before: what is told of a step
+    /// is told before the next one is taken.
     pub(crate) fn timeout(&self) {
-        self.change(Machine::handle_timeout);
+        self.change(|machine, now| {
+            if !machine.has_output() {
+                machine.handle_timeout(now);
+            }
+        });
     }
 
     /// The next thing for the driver to do. Whoever asks has done all before it.

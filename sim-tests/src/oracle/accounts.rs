@@ -86,10 +86,6 @@ impl Invariant for Accounts {
         let Some(report) = &end.run.report else {
             return Ok(());
         };
-        if report.outcome().stuck > 0 {
-            // Given up before it could say what became of its requests.
-            return Ok(());
-        }
         let tally = report.connections().tally;
         // A request that was cut, or whose client left, may not have got to its handler's first line.
         let most = self.begun + tally.cut + tally.aborted;

@@ -8,7 +8,7 @@ use lamplighter::{ServerEventKind, SignalTaken};
 
 use super::{End, Invariant};
 use crate::scenario::{Hook, Scenario};
-use crate::trace::{Entry, WhatHappened, WorldDid};
+use crate::trace::{Entry, HookSaw, WhatHappened, Who, WorldDid};
 
 /// Hooks by their names.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ struct State {
     registered: u32,
     started: u32,
     settled: u32,
+    begun: u32,
 }
 
 /// The name of those that are registered in the middle of a life.
@@ -68,6 +69,18 @@ impl Hooks {
         Ok(())
     }
 
+    /// The code of a hook has its first turn.
+    fn begun(&mut self, name: &str) -> Result<(), String> {
+        let Some(state) = self.hooks.get_mut(name) else {
+            return Ok(());
+        };
+        state.begun += 1;
+        if state.begun > state.started || (state.registered == 1 && state.settled > 0) {
+            return Err(format!("hook {name} begins, and is settled already"));
+        }
+        Ok(())
+    }
+
     fn settled(&mut self, name: &str) -> Result<(), String> {
         let Some(state) = self.hooks.get_mut(name) else {
             return Err(format!("hook {name} is none of the scenario's"));
@@ -90,6 +103,9 @@ impl Invariant for Hooks {
             && let Some(late) = self.hooks.get_mut(LATE)
         {
             late.registered += 1;
+        }
+        if let (WhatHappened::Hook(HookSaw::Begun), Who::Hook(hook)) = (&entry.what, entry.who) {
+            return self.begun(&Hook::name(usize::from(hook)));
         }
         match entry.server() {
             Some(ServerEventKind::HookStarted(name)) => self.started(name.as_str()),

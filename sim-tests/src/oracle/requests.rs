@@ -194,10 +194,6 @@ impl Invariant for Requests {
         let Some(report) = &end.run.report else {
             return Ok(());
         };
-        if report.outcome().stuck > 0 {
-            // Given up before it could say what became of its requests.
-            return Ok(());
-        }
         let tally = report.connections().tally;
         // Who was not let in before had nothing in flight that could be cut.
         let queues = end.scenario.defences.max_connections.is_some();

@@ -1,10 +1,11 @@
-//! Law 11: no hook of a life runs while its work lives, except work that is named as stuck.
+//! Law 11: no hook of a life runs while its work lives. Nothing here blocks its thread, so whatever is
+//! cut ends when it is told to, and nothing may be named as stuck.
 //!
 //! **Invariant:** work is what handlers and workers themselves say of their beginning and their end.
 
 use std::collections::BTreeMap;
 
-use lamplighter::{ConnectionEnd, ServerEventKind, WorkerOutcome};
+use lamplighter::{ConnectionEnd, Phase, ServerEventKind, WorkerOutcome};
 
 use super::Invariant;
 use crate::scenario::{ClientDoes, RequestId, Scenario};
@@ -15,12 +16,10 @@ use crate::trace::{Entry, HandlerSaw, WhatHappened, Who, WorkerSaw};
 pub(super) struct Work {
     handlers: BTreeMap<RequestId, u32>,
     workers: u32,
-    /// Something did not end and was named so.
-    stuck: bool,
     /// Tasks of the application that hold an upgraded connection: the server ends the connection, and
     /// knows nothing of them.
     tasks: Vec<bool>,
-    /// Hooks have begun.
+    /// The time for hooks has come.
     hooks: bool,
 }
 
@@ -30,7 +29,6 @@ impl Work {
         Self {
             handlers: BTreeMap::new(),
             workers: 0,
-            stuck: false,
             tasks: scenario.clients.iter().map(upgrades).collect(),
             hooks: false,
         }
@@ -41,8 +39,8 @@ impl Work {
             return Ok(());
         }
         match saw {
-            HandlerSaw::Begun if self.hooks && !self.stuck => {
-                return Err(format!("handler {id} is called, and hooks have run"));
+            HandlerSaw::Begun if self.hooks => {
+                return Err(format!("handler {id} is called when its time is over"));
             }
             HandlerSaw::Begun => *self.handlers.entry(id).or_default() += 1,
             HandlerSaw::Finished | HandlerSaw::Panics | HandlerSaw::Dropped => {
@@ -58,9 +56,8 @@ impl Work {
         Ok(())
     }
 
-    fn hook(&mut self, name: &str) -> Result<(), String> {
-        self.hooks = true;
-        if !self.stuck && (self.workers > 0 || !self.handlers.is_empty()) {
+    fn hook(&self, name: &str) -> Result<(), String> {
+        if self.workers > 0 || !self.handlers.is_empty() {
             return Err(format!(
                 "hook {name} started while {} workers and the handlers {:?} live",
                 self.workers,
@@ -84,17 +81,17 @@ impl Invariant for Work {
             _ => {}
         }
         match entry.server() {
+            Some(ServerEventKind::Phase(Phase::RunningHooks)) => self.hooks = true,
             Some(ServerEventKind::HookStarted(name)) => return self.hook(name.as_str()),
-            Some(
-                ServerEventKind::WorkerEnded {
-                    how: WorkerOutcome::Stuck,
-                    ..
-                }
-                | ServerEventKind::ConnectionClosed {
-                    end: ConnectionEnd::Stuck,
-                    ..
-                },
-            ) => self.stuck = true,
+            Some(ServerEventKind::WorkerEnded {
+                worker,
+                how: WorkerOutcome::Stuck,
+            }) => return Err(format!("worker {worker} is named as stuck")),
+            Some(ServerEventKind::ConnectionClosed {
+                connection,
+                end: ConnectionEnd::Stuck,
+                ..
+            }) => return Err(format!("{connection} is named as stuck")),
             _ => {}
         }
         Ok(())

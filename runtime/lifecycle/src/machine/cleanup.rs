@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Machine, Manner, Stop, Timer, Wait, WorkerState};
+use super::{Machine, Manner, Resort, Stop, Timer, Wait, WorkerState};
 use crate::effect::{Announcement, Effect, Readiness, Stuck};
 use crate::event::{Event, WorkerOutcome};
 use crate::failure::Failure;
@@ -228,18 +228,18 @@ impl Machine {
         // A plan without time for it does not want to wait: nothing was given up then.
         if self.is_abandoned() || self.budget.dispose_share().is_zero() {
             self.seal();
-        } else if self.asking {
+        } else if self.resort == Resort::Asks {
             // The driver does not even say what it waits for.
             self.not_disposed(Arc::from([]));
         } else {
-            self.asking = true;
+            self.resort = Resort::Asks;
             self.timers.arm(Timer::Dispose, self.now);
             self.effects.push_back(Effect::NameUndisposed);
         }
     }
 
     pub(super) fn on_undisposed(&mut self, left: Arc<[Arc<str>]>) {
-        if self.phase != Phase::Disposing || !self.asking || self.sealing {
+        if self.phase != Phase::Disposing || self.resort != Resort::Asks || self.sealing {
             return;
         }
         if left.is_empty() {

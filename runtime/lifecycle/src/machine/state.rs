@@ -106,3 +106,14 @@ pub(super) struct Signals {
     pub(super) counted: u8,
     pub(super) last: Option<Instant>,
 }
+
+/// What is done about what keeps a phase longer than it may last, before it is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Resort {
+    /// Nothing so far.
+    None,
+    /// The connections that were cut and did not end are aborted.
+    Aborts,
+    /// The driver is asked what keeps Disposing.
+    Asks,
+}

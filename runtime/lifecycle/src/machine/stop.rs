@@ -338,11 +338,13 @@ impl Machine {
         if self.phase == Phase::Draining {
             self.leave_draining();
         }
+        // No later than it was due anyway.
+        let by = |timer| self.timers.at(timer).unwrap_or(now).min(now);
         match self.phase {
             // What was cut gets to say so before it is given up: these fire on the next call.
-            Phase::ForceClosing => self.timers.arm(Timer::Force, now),
+            Phase::ForceClosing => self.timers.arm(Timer::Force, by(Timer::Force)),
             Phase::RunningHooks => self.abandon_hooks(),
-            Phase::Disposing => self.timers.arm(Timer::Dispose, now),
+            Phase::Disposing => self.timers.arm(Timer::Dispose, by(Timer::Dispose)),
             Phase::Created
             | Phase::Starting
             | Phase::Running

@@ -5,7 +5,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Listeners, Machine, Timer, WorkerState};
+use super::{Listeners, Machine, Resort, Timer, WorkerState};
 use crate::connections::{ConnectionEnd, ConnectionId, Protocol, Tally, Work};
 use crate::effect::{Directive, Effect};
 use crate::event::{Event, WorkerOutcome};
@@ -208,10 +208,15 @@ impl Machine {
         }
     }
 
-    /// What was cut and did not end is stuck: it is named, and left alone.
+    /// What was cut and did not end is aborted; what does not even end by that is stuck: it is named,
+    /// and left alone.
     pub(super) fn force_timed_out(&mut self) {
-        if !self.ledger.is_empty() {
+        if self.resort == Resort::None && !self.ledger.is_empty() {
+            self.resort = Resort::Aborts;
             self.effects.push_back(Effect::AbortConnections);
+            // What is aborted gets to say so before it is given up: this fires on the next call.
+            self.timers.arm(Timer::Force, self.now);
+            return;
         }
         for (connection, protocol, tally) in self.ledger.close_stuck(self.now) {
             self.outcome.cut = self.outcome.cut.saturating_add(tally.cut);

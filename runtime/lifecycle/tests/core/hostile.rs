@@ -13,7 +13,7 @@ use crate::model::{Model, Moment};
 
 /// How many sequences there are, unless `LAWS_SEQUENCES` asks for fewer: meant for mutation runs
 /// alone, where one mutant at a time has the whole suite against it.
-const SEQUENCES: u32 = 10_000;
+const SEQUENCES: u32 = 10_500;
 
 pub(crate) fn sequences() -> u32 {
     let asked = std::env::var("LAWS_SEQUENCES").ok();

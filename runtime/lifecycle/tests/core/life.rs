@@ -91,7 +91,12 @@ impl Life {
 
     pub(crate) fn input(&mut self, input: Input) -> &mut Self {
         let now = self.model.machine.now();
-        let (overdue, moment) = self.model.handle(now, input);
+        self.input_at(now, input)
+    }
+
+    /// An input that comes at this instant, before the timers that were due.
+    pub(crate) fn input_at(&mut self, at: Instant, input: Input) -> &mut Self {
+        let (overdue, moment) = self.model.handle(at, input);
         if let Some((_, overdue)) = overdue {
             self.take(overdue.effects);
         }

@@ -105,7 +105,15 @@ impl Model {
     /// with the model as it was then.
     pub(crate) fn handle(&mut self, at: Instant, input: Input) -> (Option<(Self, Moment)>, Moment) {
         let before = Seen::of(&self.machine);
-        let answers = matches!(input, Input::Announced { .. } | Input::Undisposed(_));
+        let still_runs = |hook: &HookId| {
+            let report = self.report();
+            let hook = report.hooks.get(hook.index());
+            hook.is_some_and(|hook| hook.still_running)
+        };
+        // Answers to what was asked, and ends of what was told to end.
+        let answers = matches!(input, Input::Announced { .. } | Input::Undisposed(_))
+            || matches!(before.phase, Phase::ForceClosing | Phase::Disposing)
+            || matches!(&input, Input::HookEnded { hook, .. } if still_runs(hook));
         let is_overdue = before.due.is_some_and(|due| due < at.max(before.now));
         let overdue = (is_overdue && !answers).then(|| {
             // This input does nothing in a stop, so what is seen is what came before it.

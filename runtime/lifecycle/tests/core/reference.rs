@@ -56,6 +56,8 @@ pub(crate) struct Reference {
     pub(crate) entered: Vec<(Phase, Instant)>,
     /// `Disposed` has come, or was given up.
     pub(crate) disposed: bool,
+    /// What was cut had its time, and the connections that were left were aborted.
+    pub(crate) aborted_since: Option<Instant>,
     /// Disposing had its time, and the driver was asked what is left.
     pub(crate) asked_since: Option<Instant>,
     /// The callbacks are being told of the failures of a stop.
@@ -86,6 +88,13 @@ impl Reference {
         match &moment.call {
             Call::Handle(input) => self.on_input(phase, input),
             Call::Timeout | Call::Overdue => {
+                if phase == Phase::ForceClosing
+                    && self.aborted_since.is_none()
+                    && !self.work.open.is_empty()
+                    && moment.fires_any()
+                {
+                    self.aborted_since = Some(self.now);
+                }
                 if phase == Phase::Disposing && !self.disposed && moment.fires_any() {
                     self.dispose_timed_out();
                 }

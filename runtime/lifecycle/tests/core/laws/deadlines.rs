@@ -168,6 +168,9 @@ impl Law for StepsInTime {
                     wanted.extend(reference.start_grace_ends());
                 }
             }
+            Phase::ForceClosing if reference.aborted_since.is_some() => {
+                wanted.extend(reference.aborted_since);
+            }
             Phase::ForceClosing => {
                 let entered = since(Phase::ForceClosing);
                 wanted.push(entered + budget.margin() / 4);

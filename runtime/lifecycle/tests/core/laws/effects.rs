@@ -184,7 +184,9 @@ impl Law for AskedOnce {
                     self.told.contains(&Effect::Direct(Directive::Force))
                         && reference.entered_at(Phase::ForceClosing) == Some(reference.now)
                 }
-                Effect::AbortConnections => !reference.work.stuck_now.is_empty(),
+                Effect::AbortConnections => {
+                    after == Phase::ForceClosing && !reference.work.open.is_empty()
+                }
                 Effect::Seal | Effect::Finish => after == Phase::Stopped,
                 _ => true,
             };

@@ -138,6 +138,9 @@ fn a_third_signal_lets_what_it_cuts_speak_once() {
         .machine
         .handle(at(1301), Input::Signal(Signal::Sigterm));
     life.timeout(at(1301));
+    assert_eq!(life.phase(), Phase::ForceClosing);
+    assert!(life.asked().contains(&"abort connections".into()));
+    life.timeout(at(1301));
     assert_eq!(life.phase(), Phase::Disposing);
     assert_eq!(life.report().outcome.stuck, 1);
 }

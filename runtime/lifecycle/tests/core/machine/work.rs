@@ -7,6 +7,8 @@ use lamplighter_lifecycle::{
     WorkerId, WorkerOutcome,
 };
 
+use std::time::Duration;
+
 use crate::life::{Life, at, requests, secs};
 
 fn work(began: Instant) -> Work {
@@ -30,6 +32,7 @@ fn a_stuck_connection_is_named_with_what_it_was_doing() {
     forced(&mut life, 1, vec![work(at(10))]);
     life.asked();
     assert_eq!(life.to(30_249).phase(), Phase::ForceClosing);
+    assert_eq!(life.asked(), [""; 0]);
     life.to(30_250);
     assert_eq!(
         life.asked(),
@@ -42,6 +45,54 @@ fn a_stuck_connection_is_named_with_what_it_was_doing() {
         panic!("{report:?}");
     };
     assert!(cut.stuck && cut.work == work(at(10)) && cut.at == at(30_250));
+}
+
+/// That it was cut while it had one request.
+fn cut(number: u64) -> Input {
+    Input::ConnectionClosed {
+        connection: ConnectionId::new(number),
+        protocol: Protocol::Http1,
+        end: ConnectionEnd::Cut,
+        tally: requests(1, 0),
+        cut: vec![work(at(10))],
+    }
+}
+
+#[test]
+fn what_ends_when_it_is_aborted_is_cut_and_not_stuck() {
+    let mut life = Life::new(Plan::new()).running();
+    life.opened(1).stop().listeners_closed().to(30_000);
+    forced(&mut life, 1, vec![work(at(10))]);
+    life.asked();
+    life.timeout(at(30_250));
+    assert_eq!(life.asked(), ["abort connections"]);
+    // The clock goes on while the task is dropped.
+    life.input_at(at(30_251), cut(1));
+    assert_eq!(life.phase(), Phase::Disposing);
+    let outcome = life.report().outcome;
+    assert_eq!((outcome.cut, outcome.stuck), (1, 0));
+}
+
+#[test]
+fn without_a_margin_nothing_is_stuck_that_ends_before_the_next_timer() {
+    let mut life = Life::new(Plan::new().margin(Duration::ZERO));
+    life.model.register_worker("reaper");
+    let mut life = life.running();
+    life.opened(1).stop().listeners_closed();
+    life.timeout(at(30_000));
+    assert_eq!(life.phase(), Phase::ForceClosing);
+    // Each of these comes later than a force close without any time may last.
+    life.input_at(at(30_001), cut(1));
+    life.input_at(
+        at(30_002),
+        Input::WorkerEnded {
+            worker: WorkerId::new(0),
+            end: WorkerEnd::Aborted,
+        },
+    );
+    assert_eq!(life.phase(), Phase::Disposing);
+    let outcome = life.report().outcome;
+    assert_eq!((outcome.cut, outcome.stuck), (2, 0));
 }
 
 #[test]
