@@ -31,7 +31,7 @@ pub use worlds::WorldName;
 pub enum Ended {
     /// Every case passed.
     Passed,
-    /// Some did not, or a cell was hit that is out of reach; or one was missed, where none may be.
+    /// Some did not, or a cell was hit that is out of reach; or one was hit less often than asked.
     Failed,
     /// The arguments make no sense, or the folder cannot be written.
     Refused,
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> io::Result<Ended> {
     if let Some(folder) = summary.folder(arguments) {
         writeln!(out, "all of it in {}", folder.display())?;
     }
-    Ok(summary.ended(arguments.all_cells))
+    Ok(summary.ended(arguments.least()))
 }
 
 /// A list of words, as a sentence has it: `a, b or c`.

@@ -140,6 +140,21 @@ impl Coverage {
         cells().filter(open).collect()
     }
 
+    /// Cells that can be hit, those that were least often first, in order otherwise.
+    pub fn lowest(&self) -> impl Iterator<Item = (Cell, Hits)> {
+        let open = cells().filter(|cell| beyond(*cell).is_none());
+        let mut open: Vec<(Cell, Hits)> = open.map(|cell| (cell, self.hits(cell))).collect();
+        open.sort_by_key(|(_, hits)| hits.times);
+        open.into_iter()
+    }
+
+    /// Cells that can be hit, and were less often than `least` times.
+    pub fn rare(&self, least: u64) -> impl Iterator<Item = Cell> {
+        let lowest = self.lowest().map(|(cell, hits)| (cell, hits.times));
+        let rare = lowest.take_while(move |(_, times)| *times < least);
+        rare.map(|(cell, _)| cell)
+    }
+
     /// Cells that cannot be hit, and were, each with the reason why it cannot.
     #[must_use]
     pub fn impossible(&self) -> Vec<(Cell, &'static str)> {

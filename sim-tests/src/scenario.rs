@@ -141,8 +141,8 @@ impl Scenario {
                 act.does,
                 ActDoes::Hold { .. }
                     | ActDoes::Partition { .. }
-                    | ActDoes::Jump { .. }
-                    | ActDoes::Freeze { .. }
+                    | ActDoes::Jump { ms: 1.. }
+                    | ActDoes::Freeze { ms: 1.. }
             )
         };
         self.acts.iter().any(disturbs)

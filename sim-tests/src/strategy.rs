@@ -8,6 +8,7 @@
 //! [`Scenario`] is reachable, but for what only one world can do.
 
 mod acts;
+mod aim;
 mod clients;
 mod draw;
 mod life;
@@ -64,7 +65,7 @@ fn scenario(seed: u64, draw: &mut Draw) -> Scenario {
     let many = clients::how_many(draw);
     let acts = acts::acts(draw, many);
     let clients = clients::clients(draw, many, lasts(&plan, &acts));
-    Scenario {
+    let mut case = Scenario {
         seed,
         link: link(draw),
         plan,
@@ -80,7 +81,9 @@ fn scenario(seed: u64, draw: &mut Draw) -> Scenario {
         } else {
             Origin::Ready
         },
-    }
+    };
+    aim::aim(draw, &mut case);
+    case
 }
 
 /// About how long things go on: until the last act, and for the drain after it.

@@ -30,8 +30,9 @@ pub struct Arguments {
     pub out: PathBuf,
     /// Instead of a campaign: how many cases a second.
     pub rate: bool,
-    /// Whether a cell of the coverage that nobody hit is a failure.
-    pub all_cells: bool,
+    /// How often each cell of the coverage that can be hit has to be, or it is a failure; `None` for
+    /// what so many seeds are asked for, see [`least`](Self::least).
+    pub least: Option<u64>,
     /// Instead of a campaign: the words above.
     pub help: bool,
 }
@@ -48,12 +49,16 @@ pub struct Shard {
 /// How many seeds a campaign has that was told nothing: what a change is tried with.
 const SEEDS: u64 = 10_000;
 
+/// From how many seeds on every cell has to be hit, and how often.
+const MANY: u64 = 100_000;
+const LEAST: u64 = 100;
+
 /// The environment variable in which Kubernetes gives an indexed Job's pod its number.
 const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
 
 /// What can be said to it.
 pub(super) const USAGE: &str = "\
-campaign [--seeds N] [--from S] [--jobs N] [--shard I/N] [--world W] [--out DIR] [--all-cells]
+campaign [--seeds N] [--from S] [--jobs N] [--shard I/N] [--world W] [--out DIR] [--least N]
 campaign --seed S [--world W]
 campaign --rate
 
@@ -65,7 +70,8 @@ campaign --rate
   --world W      memory (unless told), or turmoil: some dozens of cases a second, each host with a clock
                  of its own; what has a line without latency has one of 1 ms there
   --out DIR      where summary and failures go: target/campaign unless told
-  --all-cells    a cell of the coverage that can be hit and was not is a failure, too
+  --least N      a cell of the coverage that can be hit and was, less often than N times, is a failure,
+                 too: 100 from 100000 seeds on, 0 for fewer, unless told
   --seed S       one case in full: what it is, what happened, and the smallest case that fails alike
   --rate         how many small and how many typical cases a second on one core: medians of rounds
 ";
@@ -102,7 +108,7 @@ impl Default for Arguments {
             world: WorldName::Memory,
             out: PathBuf::from("target/campaign"),
             rate: false,
-            all_cells: false,
+            least: None,
             help: false,
         }
     }
@@ -148,7 +154,7 @@ impl Arguments {
                 "--world" => read.world = world(&value(&mut parser, &name, WORLDS)?)?,
                 "--out" => read.out = value(&mut parser, &name, "a folder")?.into(),
                 "--rate" => read.rate = true,
-                "--all-cells" => read.all_cells = true,
+                "--least" => read.least = Some(number(&mut parser, &name, 0)?),
                 "--help" => read.help = true,
                 _ => return Err(bad("argument", name, options())),
             }
@@ -159,6 +165,17 @@ impl Arguments {
     #[must_use]
     pub const fn usage() -> &'static str {
         USAGE
+    }
+
+    /// How often each cell of the coverage that can be hit has to be. A part of the seeds is asked for
+    /// nothing: what its cells lack, those of the other parts may have.
+    #[must_use]
+    pub const fn least(&self) -> u64 {
+        match self.least {
+            Some(least) => least,
+            None if self.seeds >= MANY && self.shard.of == 1 => LEAST,
+            None => 0,
+        }
     }
 
     /// The seeds of this campaign.
@@ -177,16 +194,8 @@ const WORLDS: &str = "the name of a world";
 
 fn options() -> String {
     alternatives(&[
-        "--seeds",
-        "--from",
-        "--jobs",
-        "--shard",
-        "--world",
-        "--out",
-        "--all-cells",
-        "--seed",
-        "--rate",
-        "--help",
+        "--seeds", "--from", "--jobs", "--shard", "--world", "--out", "--least", "--seed",
+        "--rate", "--help",
     ])
 }
 

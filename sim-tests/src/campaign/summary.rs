@@ -16,6 +16,9 @@ use crate::coverage::{Coverage, Hits};
 /// How many failures are told in full; the folder has the rest.
 const TOLD: usize = 3;
 
+/// How many of the cells that were hit least often are told.
+const LOWEST: usize = 12;
+
 /// What a campaign came to.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -30,11 +33,11 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// How it ended.
+    /// How it ended, where each cell that can be hit has to be `least` times.
     #[must_use]
-    pub fn ended(&self, all_cells: bool) -> Ended {
-        let missed = all_cells && !self.coverage.missed().is_empty();
-        if self.failures.is_empty() && self.coverage.impossible().is_empty() && !missed {
+    pub fn ended(&self, least: u64) -> Ended {
+        let rare = self.coverage.rare(least).next().is_some();
+        if self.failures.is_empty() && self.coverage.impossible().is_empty() && !rare {
             Ended::Passed
         } else {
             Ended::Failed
@@ -86,12 +89,9 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.coverage.table())?;
-        let missed = self.coverage.missed();
-        if !missed.is_empty() {
-            writeln!(f, "never hit, of what can be ({}):", missed.len())?;
-            for cell in missed {
-                writeln!(f, "  {cell}")?;
-            }
+        writeln!(f, "hit least often, of what can be:")?;
+        for (cell, hits) in self.coverage.lowest().take(LOWEST) {
+            writeln!(f, "  {:>6} {cell}", hits.times)?;
         }
         for (cell, why) in self.coverage.impossible() {
             let Hits { times, seed } = self.coverage.hits(cell);

@@ -93,7 +93,7 @@ fn a_campaign_finds_what_breaks_a_law_and_makes_it_small() {
         };
         assert_eq!(smallest.scenario, left);
     }
-    assert_eq!(summary.ended(false), Ended::Failed);
+    assert_eq!(summary.ended(0), Ended::Failed);
     assert_eq!(summary.cases, 200);
 }
 

@@ -201,9 +201,14 @@ const RULES: &[Rule] = &[
         "only a drain ends a connection because it is idle",
     ),
     rows(
-        &[Row::Stuck, Row::WorkerCut, Row::WorkerStuck],
+        &[Row::Stuck, Row::WorkerStuck],
+        &[],
+        "nothing here blocks its thread, so that whatever is aborted ends",
+    ),
+    rows(
+        &[Row::WorkerCut],
         &[Phase::ForceClosing],
-        "only the force close finds what does not end",
+        "only the force close aborts workers",
     ),
     rows(
         &[
@@ -237,8 +242,8 @@ const RULES: &[Rule] = &[
     ),
     rows(
         &[Row::WorkerDropped],
-        &[Phase::ForceClosing, Phase::RunningHooks, Phase::Disposing],
-        "workers are dropped by force, and before the end",
+        &[Phase::ForceClosing],
+        "only the force close aborts workers, and it waits for them",
     ),
     rows(
         &[
@@ -286,8 +291,8 @@ const RULES: &[Rule] = &[
     ),
     rows(
         &[Row::BegunLate],
-        &[Phase::RunningHooks, Phase::Disposing],
-        "before that it is not late, and no connection outlives the server",
+        &[],
+        "no connection outlives the force close, nor does any stream of one",
     ),
     rows(
         &[Row::Refused],
@@ -305,16 +310,8 @@ const RULES: &[Rule] = &[
     ),
     rows(
         &[Row::HandlerDropped],
-        &[
-            Phase::Running,
-            Phase::LameDuck,
-            Phase::Draining,
-            Phase::ForceClosing,
-            Phase::RunningHooks,
-            Phase::Disposing,
-            Phase::Stopped,
-        ],
-        "no handler is called before the server is ready",
+        WORKING,
+        "no handler is called before the server is ready, and the force close waits for all",
     ),
     all(
         Subject::Client,

@@ -159,8 +159,8 @@ impl Invariant for NoIdling {
             ));
         }
         match &entry.what {
-            WhatHappened::World(WorldDid::Act(ActDoes::Freeze { .. } | ActDoes::Jump { .. })) => {
-                self.frozen = true;
+            WhatHappened::World(WorldDid::Act(ActDoes::Freeze { ms } | ActDoes::Jump { ms })) => {
+                self.frozen |= *ms > 0;
             }
             WhatHappened::World(WorldDid::Registered(true)) => self.owed.hooks += 1,
             WhatHappened::Server(event) => self.server(entry.at, &event.kind),

@@ -68,7 +68,8 @@ pub enum ActDoes {
         /// How far.
         ms: u32,
     },
-    /// Nobody runs for so long, while time goes on: timers come late, and all at once.
+    /// Nobody runs for so long, while time goes on: timers come late, and all at once. For no time at
+    /// all, everybody has a turn before the next act of this instant.
     Freeze {
         /// How long.
         ms: u32,

@@ -149,6 +149,8 @@ switches! {
     Latency = "latency",
     /// A line that takes in little.
     NarrowLine = "narrow-line",
+    /// Acts and clients that come in one phase, all of them.
+    Aimed = "aimed",
 }
 
 impl Swarm {

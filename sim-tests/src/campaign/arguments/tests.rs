@@ -15,8 +15,7 @@ fn read_in(arguments: &[&str], index: Option<&str>) -> Result<Arguments, String>
 #[test]
 fn what_is_said_is_done_and_the_rest_is_as_by_default() {
     assert_eq!(read(&[]), Ok(Arguments::default()));
-    let all =
-        "--seeds 7 --from 9 --jobs 3 --shard 1/2 --world turmoil --out d --all-cells --seed 4";
+    let all = "--seeds 7 --from 9 --jobs 3 --shard 1/2 --world turmoil --out d --least 3 --seed 4";
     let read = read(&all.split(' ').collect::<Vec<_>>());
     let expected = Arguments {
         seeds: 7,
@@ -27,7 +26,7 @@ fn what_is_said_is_done_and_the_rest_is_as_by_default() {
         world: WorldName::Turmoil,
         out: "d".into(),
         rate: false,
-        all_cells: true,
+        least: Some(3),
         help: false,
     };
     assert_eq!(read, Ok(expected));
@@ -87,4 +86,21 @@ fn what_makes_no_sense_is_named_with_what_is_allowed() {
         assert_eq!(read(&arguments), Err(expected), "{arguments:?}");
     }
     assert!(read(&["--rate=5"]).unwrap_err().contains("see --help"));
+}
+
+#[test]
+fn many_seeds_are_asked_for_a_hundred_hits_in_each_cell_and_few_or_a_part_of_them_for_none() {
+    let least = |arguments: &str| {
+        let arguments = arguments.split(' ').map(OsString::from);
+        Arguments::read(arguments, |_| None).unwrap().least()
+    };
+    for (arguments, wanted) in [
+        ("--seeds 99999", 0),
+        ("--seeds 100000", 100),
+        ("--seeds 100000 --shard 0/2", 0),
+        ("--seeds 100000 --least 7", 7),
+        ("--seeds 9 --least 1", 1),
+    ] {
+        assert_eq!(least(arguments), wanted, "{arguments}");
+    }
 }
