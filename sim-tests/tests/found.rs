@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lamplighter::{Report, Signal};
 use lamplighter_sim::{
-    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, HandlerDoes, Memory,
-    Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
+    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, HandlerDoes,
+    Memory, Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
 };
 
 /// The report of a life that keeps every law, if it has one.

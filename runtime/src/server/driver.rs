@@ -456,8 +456,6 @@ const fn asks_to_end(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Direct(Directive::Force)
-            | Effect::DropStart
-            | Effect::DropListeners
             | Effect::AbortWorkers
             | Effect::AbortConnections
             | Effect::AbortHook(_)

@@ -84,9 +84,6 @@ impl Health {
             ServerEventKind::Phase(Phase::Draining) => {
                 self.off.get_or_insert(entry.at);
             }
-            // What a force close has not seen closed by its end is given up: with a plan that has no
-            // time for it, nobody says that the listeners are closed.
-            ServerEventKind::Phase(Phase::RunningHooks) => self.listening = false,
             ServerEventKind::Force => self.hurried = true,
             ServerEventKind::Signal { taken, .. } => {
                 self.hurried |= matches!(taken, SignalTaken::Second | SignalTaken::Third);
