@@ -115,28 +115,6 @@ fn without_a_margin_cut_work_has_its_turns_to_end_and_is_not_stuck() {
     assert_eq!((outcome.cut, outcome.stuck), (4, 0), "{report}");
 }
 
-/// Accepted, and forced in the same instant: nobody has looked at its bytes yet.
-#[test]
-fn a_stream_of_a_connection_that_came_just_before_the_force_is_never_begun_after_it() {
-    let scenario = Scenario {
-        plan: Budget {
-            drain_ms: 0,
-            ..without_a_margin().plan
-        },
-        clients: (0..6)
-            .map(|_| Client {
-                does: ClientDoes::Http2 {
-                    requests: vec![Request::default(); 3],
-                },
-                ..Client::default()
-            })
-            .collect(),
-        acts: vec![Act::default()],
-        ..without_a_margin()
-    };
-    assert_eq!(lawful(&scenario).unwrap().outcome().stuck, 0);
-}
-
 #[test]
 fn what_was_cut_has_its_turns_to_end_though_the_server_freezes_meanwhile() {
     let freeze = Act {
@@ -170,38 +148,4 @@ fn what_was_cut_has_its_turns_to_end_though_the_server_freezes_meanwhile() {
         ..without_a_margin()
     };
     assert_eq!(lawful(&scenario).unwrap().outcome().stuck, 0);
-}
-
-#[test]
-fn a_server_that_freezes_as_it_disposes_of_its_tasks_finds_none_left() {
-    let freeze = Act {
-        gap_ms: 0,
-        does: ActDoes::Freeze { ms: 4 },
-    };
-    // The freeze comes in whichever turn of this instant.
-    for turns in 0..16 {
-        let mut acts = vec![Act {
-            gap_ms: 4,
-            does: ActDoes::Stop,
-        }];
-        acts.extend(vec![
-            Act {
-                gap_ms: 0,
-                does: ActDoes::Stop,
-            };
-            turns
-        ]);
-        acts.push(freeze);
-        let scenario = Scenario {
-            plan: Budget {
-                drain_ms: 1,
-                margin_ms: 1,
-                ..Budget::default()
-            },
-            clients: vec![Client::default(); 3],
-            acts,
-            ..Scenario::default()
-        };
-        assert!(lawful(&scenario).unwrap().failures().is_empty(), "{turns}");
-    }
 }
