@@ -14,7 +14,11 @@ fn at(millis: u64) -> Instant {
 }
 
 fn connection(orders: &[Order]) -> Connection {
-    Connection::new(ConnectionId::new(1), Times::default(), at(0), orders)
+    connection_with(Times::default(), orders)
+}
+
+fn connection_with(times: Times, orders: &[Order]) -> Connection {
+    Connection::new(ConnectionId::new(1), times, at(0), orders)
 }
 
 fn effects(connection: &mut Connection) -> Vec<Effect> {
@@ -46,7 +50,11 @@ const FORCE: Input = Input::Ordered(Order::Force);
 
 /// What happens, each in millis since the start.
 fn live(inputs: &[(u64, Input)]) -> Connection {
-    let mut connection = connection(&[]);
+    live_with(Times::default(), inputs)
+}
+
+fn live_with(times: Times, inputs: &[(u64, Input)]) -> Connection {
+    let mut connection = connection_with(times, &[]);
     for (millis, input) in inputs {
         connection.handle(at(*millis), *input);
         effects(&mut connection);
@@ -67,10 +75,15 @@ fn with(mut life: Vec<(u64, Input)>, more: &[(u64, Input)]) -> Vec<(u64, Input)>
     life
 }
 
-/// A drain at 20 s: what is asked at once, when the timer is due, and what that brings.
+/// A drain at 20 s, where heads may take as long as they like: what is asked at once, when the timer is
+/// due, and what that brings.
 #[track_caller]
 fn check_drain(life: &[(u64, Input)], at_once: &[Effect], due: Option<u64>, then: &[Effect]) {
-    let mut connection = live(life);
+    let graces_alone = Times {
+        head_timeout: None,
+        ..Times::default()
+    };
+    let mut connection = live_with(graces_alone, life);
     connection.handle(at(20_000), DRAIN);
     assert_eq!(effects(&mut connection), at_once, "at once");
     assert_eq!(connection.poll_timeout(), due.map(at), "due");
@@ -125,6 +138,17 @@ fn a_drain_asks_of_each_kind_of_connection_what_the_table_says() {
     check_drain(&with(http1(), &[(0, Input::Upgraded)]), &[], None, &[]);
     // HTTP/2 without work has a second to agree.
     check_drain(&http2(), &[GracefulClose], Some(21_000), &[Close(TimedOut)]);
+}
+
+#[test]
+fn a_drain_gives_nobody_more_time_for_a_first_head_than_there_is_without_one() {
+    // It has taken 9.5 of 10 s to send a byte.
+    let mut connection = live(&[(9_500, Input::FirstByte)]);
+    connection.handle(at(9_600), DRAIN);
+    assert_eq!(connection.poll_timeout(), Some(at(10_000)));
+    connection.handle_timeout(at(10_000));
+    let closed = [Effect::Close(ConnectionEnd::TimedOut)];
+    assert_eq!(effects(&mut connection), closed);
 }
 
 #[test]
