@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use lamplighter::{Report, Signal};
+use lamplighter::{HookOutcome, Report, Signal};
 use lamplighter_sim::{
-    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, HandlerDoes,
+    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, HandlerDoes, Hook,
     Memory, Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
 };
 
@@ -148,4 +148,44 @@ fn what_was_cut_has_its_turns_to_end_though_the_server_freezes_meanwhile() {
         ..without_a_margin()
     };
     assert_eq!(lawful(&scenario).unwrap().outcome().stuck, 0);
+}
+
+/// Seed 5653: its time is over before its task has had a turn, and its timeout is told first.
+#[test]
+fn a_hook_that_is_given_up_before_its_first_turn_does_not_begin() {
+    let scenario = Scenario {
+        plan: Budget {
+            drain_ms: 32,
+            hooks_ms: 1,
+            margin_ms: 0,
+            ..Budget::default()
+        },
+        hooks: vec![Hook::default()],
+        workers: vec![Worker {
+            does: WorkerDoes::Hang,
+            ..Worker::default()
+        }],
+        callbacks: vec![Callback {
+            on: Moment::Ready,
+            does: CallbackDoes::Stop,
+        }],
+        acts: vec![
+            Act {
+                gap_ms: 32,
+                does: ActDoes::Freeze { ms: 0 },
+            },
+            Act {
+                does: ActDoes::Freeze { ms: 0 },
+                ..Act::default()
+            },
+            Act {
+                does: ActDoes::Freeze { ms: 1 },
+                ..Act::default()
+            },
+        ],
+        ..Scenario::default()
+    };
+    let report = lawful(&scenario).unwrap();
+    let outcome = report.hooks()[0].outcome.as_ref();
+    assert_eq!(outcome, Some(&HookOutcome::TimedOut), "{report}");
 }
