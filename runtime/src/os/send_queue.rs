@@ -16,10 +16,18 @@ use tokio::net::TcpStream;
 ///
 /// # Errors
 ///
-/// Where the kernel has no answer: on systems other than Linux.
-#[cfg(all(
-    target_os = "linux",
-    any(
+/// Where the kernel has no answer: on systems other than Linux, and where its number is not known here.
+#[cfg(target_os = "linux")]
+pub(crate) fn unacknowledged(socket: &TcpStream) -> io::Result<u32> {
+    use std::ffi::c_int;
+
+    use rustix::ioctl::{Getter, Opcode, ioctl};
+
+    /// `SIOCOUTQ`, as `asm-generic/ioctls.h` has it.
+    const OUTQ: Opcode = 0x5411;
+
+    /// The machines that take their numbers from there.
+    const KNOWN: bool = cfg!(any(
         target_arch = "x86",
         target_arch = "x86_64",
         target_arch = "arm",
@@ -27,16 +35,11 @@ use tokio::net::TcpStream;
         target_arch = "loongarch64",
         target_arch = "riscv64",
         target_arch = "s390x",
-    )
-))]
-pub(crate) fn unacknowledged(socket: &TcpStream) -> io::Result<u32> {
-    use std::ffi::c_int;
+    ));
 
-    use rustix::ioctl::{Getter, Opcode, ioctl};
-
-    /// `SIOCOUTQ` on those machines that take their numbers from `asm-generic/ioctls.h`.
-    const OUTQ: Opcode = 0x5411;
-
+    if !KNOWN {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     #[expect(
         unsafe_code,
         reason = "the type system cannot know what a call of this number writes"
@@ -48,18 +51,7 @@ pub(crate) fn unacknowledged(socket: &TcpStream) -> io::Result<u32> {
 }
 
 /// As above, where nobody answers.
-#[cfg(not(all(
-    target_os = "linux",
-    any(
-        target_arch = "x86",
-        target_arch = "x86_64",
-        target_arch = "arm",
-        target_arch = "aarch64",
-        target_arch = "loongarch64",
-        target_arch = "riscv64",
-        target_arch = "s390x",
-    )
-)))]
+#[cfg(not(target_os = "linux"))]
 pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }
