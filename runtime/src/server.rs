@@ -413,7 +413,7 @@ impl Server {
         let life = &self.life;
         let runtime = Handle::current();
         life.clock.begin(&runtime);
-        life.set_hand_over(HandOver::new(runtime.clone()));
+        life.set_hand_over(HandOver::on(&runtime));
         let tasks = Tasks::new(runtime.clone(), |name, message| {
             log::error!(target: "lamplighter::server", %name, "panicked: {message}");
         });

@@ -38,7 +38,7 @@ struct Ends {
     started: oneshot::Sender<Result<Running, StartError>>,
     let_go: oneshot::Receiver<()>,
     bell: oneshot::Sender<()>,
-    found: mpsc::Sender<(Found, Ledger)>,
+    found: mpsc::SyncSender<(Found, Ledger)>,
 }
 
 impl OwnThread {
@@ -61,7 +61,7 @@ impl OwnThread {
         let (started, has_started) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
         let (bell, rings) = oneshot::channel();
-        let (found, is_found) = mpsc::channel();
+        let (found, is_found) = mpsc::sync_channel(1);
         let ends = Ends {
             started,
             let_go: is_let_go,

@@ -16,6 +16,7 @@ mod bind_error;
 #[cfg(unix)]
 mod inherited;
 mod io;
+mod label;
 #[cfg(test)]
 pub(crate) mod memory;
 mod spare;
@@ -27,6 +28,7 @@ pub(crate) use accept_error::{AcceptError, Backoff};
 pub(crate) use any::{AnyListener, BoxNetwork};
 pub(crate) use bind::{BoundListener, Holding};
 pub(crate) use io::Io;
+pub(crate) use label::Label;
 pub(crate) use spare::{Spare, TurnedAway};
 
 pub use addr::{Addr, AddrError};

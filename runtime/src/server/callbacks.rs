@@ -30,6 +30,18 @@ pub(crate) struct Callbacks {
 }
 
 impl Callbacks {
+    /// Whether this is to be told to anybody.
+    pub(crate) fn listen(&self, announcement: &Announcement) -> bool {
+        let nobody = match announcement {
+            Announcement::Start => self.start.is_empty(),
+            Announcement::Ready => self.ready.is_empty(),
+            Announcement::Stopping => self.stopping.is_empty(),
+            Announcement::Error(_) => self.error.is_empty(),
+            Announcement::Stop => self.stop.is_empty(),
+        };
+        !nobody
+    }
+
     /// Drops every callback; what they captured may keep a server's own handle alive.
     pub(crate) fn clear(&self) {
         self.start.clear();
@@ -62,6 +74,10 @@ impl<F> Default for Listed<F> {
 impl<F> Listed<F> {
     pub(crate) fn push(&self, callback: F) {
         self.lock().push(callback);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
     }
 
     fn clear(&self) {

@@ -211,10 +211,6 @@ impl Driver {
             }
             Announcement::Error(failures) => {
                 let error = ServerError::new(Arc::clone(failures));
-                // Why a start failed stands in the report, which is logged next.
-                for failure in failures.iter().filter(|failure| !is_start(failure)) {
-                    log::error!(target: "lamplighter::lifecycle", "{failure}");
-                }
                 life.callbacks.error.run(|callback| callback(&error))
             }
             Announcement::Stop => {
@@ -222,7 +218,17 @@ impl Driver {
                 life.callbacks.stop.run(|callback| callback(&report))
             }
         };
-        let panics = life.announcing(|| scope_sync(&self.scope(), run));
+        if let Announcement::Error(failures) = &announcement {
+            // Why a start failed stands in the report, which is logged next.
+            for failure in failures.iter().filter(|failure| !is_start(failure)) {
+                log::error!(target: "lamplighter::lifecycle", "{failure}");
+            }
+        }
+        let panics = if life.callbacks.listen(&announcement) {
+            life.announcing(|| scope_sync(&self.scope(), run))
+        } else {
+            Vec::new()
+        };
         for message in &panics {
             log::error!(
                 target: "lamplighter::lifecycle",

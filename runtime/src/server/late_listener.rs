@@ -2,12 +2,10 @@
 //!
 //! **Invariant:** it is closed with all the others, and nothing is accepted from it after that.
 
-use std::sync::Arc;
-
 use lamplighter_lifecycle::{ListenerId, Phase};
 
 use super::handle::ServerHandle;
-use crate::os::listener::{Addr, AnyListener, Listener};
+use crate::os::listener::{Addr, AnyListener, Label, Listener};
 use crate::transport::{Accepting, Newcomers};
 
 /// A listener was refused: the server does not accept connections.
@@ -45,7 +43,7 @@ impl ServerHandle {
             // Its number is seen in the name of its task alone, and is none of those bound at the
             // start.
             id: ListenerId::new(u32::MAX - 1),
-            label: Arc::from(addr.to_string()),
+            label: Label::new(None, addr.clone()),
             listener,
             newcomers: Newcomers::Queue,
         };

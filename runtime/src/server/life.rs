@@ -32,7 +32,7 @@ pub(crate) struct Life {
     inner: Mutex<Inner>,
     pub(crate) wake: Notify,
     /// Of the runtime that drives this life, once there is one.
-    hand_over: OnceLock<HandOver>,
+    hand_over: OnceLock<Option<HandOver>>,
     pub(crate) clock: Clock,
     pub(crate) key: ServerKey,
     pub(crate) callbacks: Callbacks,
@@ -170,7 +170,7 @@ impl Life {
     /// Wakes the driver, on another thread if whoever calls goes on to block this one.
     fn wake_driver(&self) {
         self.wake.notify_one();
-        if let Some(woken) = self.hand_over.get() {
+        if let Some(Some(woken)) = self.hand_over.get() {
             woken.hand_over();
         }
     }
@@ -239,7 +239,7 @@ impl Life {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set_hand_over(&self, hand_over: HandOver) {
+    pub(crate) fn set_hand_over(&self, hand_over: Option<HandOver>) {
         self.hand_over.get_or_init(|| hand_over);
     }
 

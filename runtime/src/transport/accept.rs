@@ -13,7 +13,7 @@ use lamplighter_lifecycle::{Input, ListenerId};
 use super::Inner;
 use super::account::{Account, lock};
 use super::room::Seat;
-use crate::os::listener::{AcceptError, Addr, AnyListener, Backoff, Io, Spare, TurnedAway};
+use crate::os::listener::{AcceptError, Addr, AnyListener, Backoff, Io, Label, Spare, TurnedAway};
 use crate::os::log;
 use crate::os::tasks::TaskName;
 use crate::os::watch;
@@ -80,7 +80,7 @@ pub(crate) enum Newcomers {
 pub(crate) struct Accepting {
     pub(crate) id: ListenerId,
     /// What it is called if it breaks.
-    pub(crate) label: Arc<str>,
+    pub(crate) label: Label,
     pub(crate) listener: AnyListener,
     pub(crate) newcomers: Newcomers,
 }
@@ -231,7 +231,7 @@ async fn accept(mut open: Open, accepting: Accepting, mut closing: watch::Receiv
 /// Accepts until it is told to end, or the listener breaks; says what becomes of the queue.
 async fn accept_until_closed(
     open: &mut Open,
-    label: &Arc<str>,
+    label: &Label,
     listener: &mut AnyListener,
     newcomers: Newcomers,
     spare: &mut Spare,
@@ -289,7 +289,7 @@ async fn accept_until_closed(
             AcceptError::Fatal => {
                 let left = open.breaks();
                 inner.sink.input(Input::ListenerFailed {
-                    listener: Arc::clone(label),
+                    listener: label.to_string().into(),
                     error: error.to_string().into(),
                     left,
                 });

@@ -7,13 +7,12 @@ mod from;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 #[cfg(unix)]
 use super::inherited::{self, Inherited};
 #[cfg(unix)]
 use super::unix::UnixListener;
-use super::{Addr, AddrError, AnyListener, BindError, BoxNetwork, Listener, TcpListener};
+use super::{Addr, AddrError, AnyListener, BindError, BoxNetwork, Label, Listener, TcpListener};
 
 /// What to listen on.
 ///
@@ -90,11 +89,8 @@ impl BoundListener {
     }
 
     /// What it is called where something is said of it.
-    pub(crate) fn label(&self) -> Arc<str> {
-        match &self.name {
-            Some(name) => format!("{name} on {}", self.addr).into(),
-            None => self.addr.to_string().into(),
-        }
+    pub(crate) fn label(&self) -> Label {
+        Label::new(self.name.clone(), self.addr.clone())
     }
 
     /// Whether new connections are to be refused at the final stop before the queue is emptied.

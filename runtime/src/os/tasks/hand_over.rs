@@ -3,7 +3,7 @@
 //! **Invariant:** it holds the runtime's handle and nothing of a server's: who keeps one keeps no span,
 //! no task and no roll alive.
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Hands over, on one runtime.
 #[derive(Clone, Debug)]
@@ -12,8 +12,12 @@ pub(crate) struct HandOver {
 }
 
 impl HandOver {
-    pub(crate) const fn new(runtime: Handle) -> Self {
-        Self { runtime }
+    /// On this runtime; `None` if it has no other thread that could take over.
+    pub(crate) fn on(runtime: &Handle) -> Option<Self> {
+        let alone = runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+        (!alone).then(|| Self {
+            runtime: runtime.clone(),
+        })
     }
 
     /// Lets another thread take over what the calling task has just woken.

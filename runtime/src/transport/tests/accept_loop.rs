@@ -18,7 +18,7 @@ use tokio_test::task::{Spawn, spawn};
 use tokio_test::{assert_pending, assert_ready};
 
 use super::fixture::{Fixture, soon};
-use crate::os::listener::{Addr, AnyListener, Listener};
+use crate::os::listener::{Addr, AnyListener, Label, Listener};
 use crate::transport::accept::loops;
 use crate::transport::{Accepting, Limits, Newcomers, Queue};
 
@@ -78,7 +78,7 @@ type Loop = Spawn<Pin<Box<dyn Future<Output = ()> + Send>>>;
 fn accepts(fixture: &Fixture, script: &Script) -> Loop {
     let accepting = Accepting {
         id: ListenerId::new(1),
-        label: "scripted".into(),
+        label: Label::new(None, Addr::Named("scripted".to_owned())),
         listener: AnyListener::new(script.clone()),
         newcomers: Newcomers::Queue,
     };

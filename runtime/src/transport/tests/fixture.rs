@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 
 use super::client::{Client, Either};
 use crate::os::clock::Clock;
-use crate::os::listener::AnyListener;
 use crate::os::listener::memory::{Dialler, Memory};
+use crate::os::listener::{AnyListener, Label};
 use crate::os::tasks::Tasks;
 use crate::transport::{
     Accepting, Application, Limits, Newcomers, Queue, ServerKey, Setup, ShutdownController,
@@ -276,7 +276,7 @@ impl Fixture {
 
     /// One listener more.
     pub(super) fn accept(&self, listener: AnyListener, newcomers: Newcomers) {
-        let label = listener.local_addr().unwrap().to_string().into();
+        let label = Label::new(None, listener.local_addr().unwrap());
         let accepting = Accepting {
             id: ListenerId::new(0),
             label,

@@ -185,10 +185,13 @@ async fn a_name_that_was_not_inherited_comes_out_at_the_start() {
 async fn a_listener_is_called_by_its_name_and_its_address() {
     let open = async |bind: Bind| bind.open(&network()).await.unwrap();
     let named = open(Bind::from("127.0.0.1:0").named("web")).await;
-    assert_eq!(&*named.label(), &format!("web on {}", named.addr()));
+    assert_eq!(
+        named.label().to_string(),
+        format!("web on {}", named.addr())
+    );
     assert_eq!(named.holding(), Holding::Owned);
     let unnamed = open(Bind::from("127.0.0.1:0").shared()).await;
-    assert_eq!(&*unnamed.label(), &unnamed.addr().to_string());
+    assert_eq!(unnamed.label().to_string(), unnamed.addr().to_string());
     assert_eq!(unnamed.holding(), Holding::Shared);
 }
 
