@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::post;
-use lamplighter::{Plan, Server, ServerEventKind};
+use lamplighter::{Check, Failure, Plan, Server, ServerEventKind};
 use lamplighter_harness::{Gate, Recorder, TestServer};
+use tokio::join;
 
 #[tokio::test]
 async fn a_handler_that_blocks_its_thread_is_named_by_its_method_and_age() {
@@ -49,4 +50,40 @@ async fn a_handler_that_blocks_its_thread_is_named_by_its_method_and_age() {
         "begun at {begun_at:?}, ready at {:?}",
         ready.at
     );
+}
+
+#[tokio::test]
+async fn a_start_that_blocks_its_thread_is_named_when_the_stop_ends_without_it() {
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let check = Check::new("blocks", move || {
+        inside.pass_blocking();
+        async { Ok::<(), String>(()) }
+    });
+    let plan = Plan::new()
+        .drain_timeout(Duration::ZERO)
+        .margin(Duration::from_millis(40));
+    let server = Server::new(Router::new()).plan(plan);
+    server.health().check(check);
+    let handle = server.handle();
+    let builder = TestServer::builder().worker_threads(2);
+    let builder = builder.allow_leaks("the check is released after the end");
+    let stopped = async {
+        gate.reached(1).await;
+        let report = handle.stop().await;
+        gate.open();
+        report
+    };
+    let (started, report) = join!(builder.try_start(server), stopped);
+    assert!(started.is_err(), "{report}");
+    let left = report.failures().iter().find_map(|failure| match failure {
+        Failure::NotDisposed { left } => Some(left),
+        _ => None,
+    });
+    let left = left.unwrap_or_else(|| panic!("nothing is named: {report}"));
+    assert_eq!(
+        left.iter().map(|name| &**name).collect::<Vec<_>>(),
+        ["start"]
+    );
+    assert!(report.outcome().abandoned, "{report}");
 }
