@@ -243,4 +243,26 @@ Scenario {
             "act 0 is about client 1, and there are 1 clients"
         );
     }
+
+    #[test]
+    fn a_timeout_that_no_server_takes_is_refused_with_the_hook_that_has_it() {
+        let refusal = |timeout_ms| {
+            let timed = Hook {
+                timeout_ms,
+                ..Hook::default()
+            };
+            let scenario = Scenario {
+                hooks: vec![Hook::default(), timed],
+                ..Scenario::default()
+            };
+            scenario.check().err().map(|error| error.to_string())
+        };
+        let expected = "hook 1 has a timeout of 0 ms, and 1 to 2592000000 are allowed, or none";
+        assert_eq!(refusal(Some(0)).as_deref(), Some(expected));
+        let longest = lamplighter::Plan::MAX.as_millis() as u32;
+        assert_eq!(refusal(Some(longest)), None);
+        assert!(refusal(Some(longest + 1)).is_some());
+        assert_eq!(refusal(Some(1)), None);
+        assert_eq!(refusal(None), None);
+    }
 }

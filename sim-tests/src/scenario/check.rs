@@ -34,6 +34,16 @@ pub enum ScenarioError {
         /// Which number.
         what: &'static str,
     },
+    /// A hook's own timeout is none that a server takes: it would refuse the hook.
+    #[error("hook {hook} has a timeout of {ms} ms, and 1 to {most} are allowed, or none")]
+    HookTimeout {
+        /// The hook's place.
+        hook: usize,
+        /// Its timeout, in milliseconds.
+        ms: u32,
+        /// The longest one that is allowed, in milliseconds.
+        most: u32,
+    },
     /// The world cannot do this.
     #[error("{what} cannot happen in the {world} world")]
     Unsupported {
@@ -44,10 +54,14 @@ pub enum ScenarioError {
     },
 }
 
+/// The longest timeout that a hook may have, in milliseconds: 30 days.
+const LONGEST: u32 = 30 * 24 * 60 * 60 * 1000;
+
 impl Scenario {
     /// Whether it can be carried out at all. Worlds may refuse more.
     ///
-    /// A plan that the server itself refuses passes: that refusal is a life worth looking at.
+    /// A plan that the server itself refuses passes: that refusal is a life worth looking at. A hook
+    /// that it refuses does not: nothing comes of it but a server without that hook.
     ///
     /// # Errors
     ///
@@ -57,6 +71,8 @@ impl Scenario {
         let lists = [
             ("clients", self.clients.len(), most),
             ("acts", self.acts.len(), most),
+            ("hooks", self.hooks.len(), most),
+            ("workers", self.workers.len(), most),
         ];
         for (what, many, most) in lists {
             if many > most {
@@ -67,6 +83,14 @@ impl Scenario {
             return Err(ScenarioError::Zero {
                 what: "link.window_bytes",
             });
+        }
+        for (hook, own) in self.hooks.iter().enumerate() {
+            let most = LONGEST;
+            if let Some(ms) = own.timeout_ms
+                && !(1..=most).contains(&ms)
+            {
+                return Err(ScenarioError::HookTimeout { hook, ms, most });
+            }
         }
         for (act, befalls) in self.acts.iter().enumerate() {
             let Some(client) = befalls.does.client() else {
