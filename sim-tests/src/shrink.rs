@@ -3,13 +3,15 @@
 //! It works on plain data and knows nothing of how a case was drawn: each part of a scenario knows the
 //! [steps](Simplify) that lead from it to something simpler, and a [`Shrinking`] takes them one by one,
 //! keeping those after which the case still fails. Times are gaps, so what is left keeps its shape
-//! when a thing before it is taken out.
+//! when a thing before it is taken out. What taking out does not find, putting one thing in the place of
+//! several may.
 //!
 //! **Invariant:** every step leads down, so shrinking ends: things get fewer, kinds simpler, and a
 //! number becomes what it is by default or comes nearer to zero.
 
 mod amounts;
 mod lists;
+mod one;
 mod parts;
 mod whole;
 

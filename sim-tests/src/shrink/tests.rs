@@ -3,7 +3,7 @@
 use lamplighter::Signal;
 
 use super::*;
-use crate::scenario::{Act, ActDoes, Client, ClientDoes, Hook, HookDoes, Request};
+use crate::scenario::{Act, ActDoes, Client, ClientDoes, HandlerDoes, Hook, HookDoes, Request};
 use crate::strategy::Case;
 
 /// Everything that a case holds, as far as it counts against it.
@@ -133,6 +133,92 @@ fn an_act_follows_its_client_when_another_is_taken_out() {
             does: ActDoes::Hold { client: 1 }
         }]
     );
+}
+
+/// Three signals, the first of which finds a client whose line is held, and another client.
+fn held() -> Scenario {
+    let signal = |gap_ms| Act {
+        gap_ms,
+        does: ActDoes::Signal(Signal::Sigterm),
+    };
+    let hold = Act {
+        gap_ms: 5,
+        does: ActDoes::Hold { client: 1 },
+    };
+    Scenario {
+        clients: vec![Client::default(); 2],
+        acts: vec![hold, signal(1), signal(400), signal(400)],
+        ..Scenario::default()
+    }
+}
+
+/// Whether there is something that nothing but force ends, and how many signals there are.
+fn lasts(case: &Scenario, allows: fn(&Client) -> bool) -> (bool, usize) {
+    let befallen = |place: &u16| {
+        case.acts
+            .iter()
+            .any(|act| act.does.client() == Some(*place))
+    };
+    let hangs = |client: &Client| {
+        let asked = client.does.request(0);
+        asked.is_some_and(|asked| asked.does == HandlerDoes::Hang)
+    };
+    let client = (0..).zip(&case.clients);
+    let lasts = hooks_that(case, HookDoes::Hang) > 0
+        || client
+            .into_iter()
+            .any(|(place, client)| allows(client) && (hangs(client) || befallen(&place)));
+    let is_signal = |act: &&Act| matches!(act.does, ActDoes::Signal(_));
+    (lasts, case.acts.iter().filter(is_signal).count())
+}
+
+#[test]
+fn a_client_and_what_befalls_it_become_one_thing_that_lasts_as_long() {
+    let hangs = Request {
+        does: HandlerDoes::Hang,
+        ..Request::default()
+    };
+    let smallest = shrink(&held(), u32::MAX, |case| {
+        lasts(case, |_| true) == (true, 3) && hooks_that(case, HookDoes::Hang) == 0
+    });
+    let clients: Vec<&ClientDoes> = smallest
+        .smallest
+        .clients
+        .iter()
+        .map(|it| &it.does)
+        .collect();
+    let requests = vec![hangs];
+    assert_eq!(clients, [&ClientDoes::Http1 { requests }]);
+    assert_eq!(size(&smallest.smallest), 4);
+
+    // Where no client does, a hook may.
+    let smallest = shrink(&held(), u32::MAX, |case| {
+        let held = |client: &Client| client.does.request(0) == Some(Request::default());
+        lasts(case, held) == (true, 3)
+    });
+    let hook = Hook {
+        does: HookDoes::Hang,
+        ..Hook::default()
+    };
+    assert_eq!(smallest.smallest.hooks, [hook]);
+    assert_eq!(size(&smallest.smallest), 4);
+}
+
+#[test]
+fn what_becomes_one_thing_leaves_the_others_when_they_were() {
+    let mut case = held();
+    case.clients[1].gap_ms = 7;
+    let simplest = Scenario::default();
+    let first = case.steps(&simplest) - 2;
+    let changed = |step| {
+        let mut changed = case.clone();
+        changed.step(&simplest, step);
+        let gaps: Vec<u32> = changed.acts.iter().map(|act| act.gap_ms).collect();
+        let clients: Vec<u32> = changed.clients.iter().map(|it| it.gap_ms).collect();
+        (clients, gaps, changed.hooks.len())
+    };
+    assert_eq!(changed(first), (vec![0, 7], vec![6, 400, 400], 0));
+    assert_eq!(changed(first + 1), (vec![0], vec![6, 400, 400], 1));
 }
 
 #[test]

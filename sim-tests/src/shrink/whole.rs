@@ -7,11 +7,12 @@ use std::ops::Range;
 
 use super::amounts::Simplify;
 use super::lists::{Place, removal, removals, step_within, steps_within};
+use super::one::replacements;
 use crate::scenario::{ActDoes, Scenario};
 
 /// What becomes of the time before a thing that is taken out.
 #[derive(Clone, Copy)]
-enum Gaps {
+pub(super) enum Gaps {
     /// It goes to the thing that comes next, so that everything else stays when it was.
     Kept,
     /// It goes, too.
@@ -47,6 +48,7 @@ impl Simplify for Scenario {
             + steps_within(hooks)
             + from.steps(&simplest.from)
             + seed.steps(&simplest.seed)
+            + replacements(self)
     }
 
     fn step(&mut self, simplest: &Self, step: u32) {
@@ -81,30 +83,37 @@ impl Simplify for Scenario {
         field!(workers callbacks start defences link plan);
         things!(clients acts hooks);
         field!(from seed);
+        self.replace(place.0);
     }
 }
 
 impl Scenario {
-    fn remove_clients(&mut self, gone: Range<usize>, gaps: Gaps) {
+    pub(super) fn remove_clients(&mut self, gone: Range<usize>, gaps: Gaps) {
         let gone_clients = self.clients.drain(gone.clone());
         let time = sum(gone_clients.map(|client| client.gap_ms));
         if let (Gaps::Kept, Some(next)) = (gaps, self.clients.get_mut(gone.start)) {
             next.gap_ms = next.gap_ms.saturating_add(time);
         }
-        // What befell them befalls nobody; the time until then stays, for what comes after it.
-        let mut at = 0;
-        while let Some(act) = self.acts.get_mut(at) {
-            match client_of(&mut act.does) {
-                Some(client) if gone.contains(&usize::from(*client)) => {
-                    self.remove_acts(at..at + 1, Gaps::Kept);
-                    continue;
-                }
-                Some(client) if usize::from(*client) >= gone.end => {
-                    *client -= u16::try_from(gone.len()).unwrap_or_default();
-                }
-                _ => {}
+        self.remove_acts_about(gone.clone());
+        for act in &mut self.acts {
+            if let Some(client) = client_of(&mut act.does)
+                && usize::from(*client) >= gone.end
+            {
+                *client -= u16::try_from(gone.len()).unwrap_or_default();
             }
-            at += 1;
+        }
+    }
+
+    /// What befalls these clients befalls nobody; the time until then stays, for what comes after it.
+    pub(super) fn remove_acts_about(&mut self, clients: Range<usize>) {
+        let mut at = 0;
+        while let Some(act) = self.acts.get(at) {
+            let about = act.does.client();
+            if about.is_some_and(|client| clients.contains(&usize::from(client))) {
+                self.remove_acts(at..at + 1, Gaps::Kept);
+            } else {
+                at += 1;
+            }
         }
     }
 
