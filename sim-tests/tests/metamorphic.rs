@@ -5,9 +5,10 @@ use std::time::Duration;
 use lamplighter::{ServerEventKind, Signal};
 use lamplighter_sim::oracle::paired::{Change, EXTRA_SIGNAL, FAILURE};
 use lamplighter_sim::strategy::Case;
+use lamplighter_sim::trace::{WhatHappened, WorldDid};
 use lamplighter_sim::{
-    AcceptFault, Act, ActDoes, Callback, Client, Hook, HookDoes, Memory, Observer, Run, Scenario,
-    ScenarioError, Worker, WorkerDoes, World,
+    AcceptFault, Act, ActDoes, Callback, CallbackDoes, Client, Entry, Hook, HookDoes, Memory,
+    Observer, Run, Scenario, ScenarioError, Worker, WorkerDoes, World,
 };
 
 /// How many cases are drawn; each has some changes to be tried.
@@ -108,6 +109,63 @@ fn a_failure_that_makes_another_hook_late_is_found() {
         does: HookDoes::Panic,
     };
     assert_eq!(change.judge(&world, &ordinary()).unwrap(), Ok(()));
+}
+
+/// A world whose owner is told of the end before the last act befalls where a callback panics, and after
+/// it where none does.
+struct Prompt;
+
+impl World for Prompt {
+    fn name(&self) -> &'static str {
+        "prompt"
+    }
+
+    fn run(&self, scenario: &Scenario, observer: &mut dyn Observer) -> Result<Run, ScenarioError> {
+        let mut run = Memory::default().run(scenario, observer)?;
+        let last = |entry: &Entry| matches!(entry.what, WhatHappened::World(WorldDid::Act(_)));
+        let panics = |callback: &Callback| callback.does == CallbackDoes::Panic;
+        if scenario.callbacks.iter().any(panics)
+            && let Some(act) = run.trace.iter().rposition(last)
+        {
+            let act = run.trace.remove(act);
+            run.trace.push(act);
+        }
+        Ok(run)
+    }
+}
+
+#[test]
+fn whether_the_owner_returns_before_or_after_an_act_of_the_same_instant_is_nothing_to_anybody() {
+    let mut scenario = ordinary();
+    scenario.clients.clear();
+    let last = |gap_ms| Act {
+        gap_ms,
+        does: ActDoes::Signal(Signal::Sigterm),
+    };
+    // It ends when both hooks have, in the instant of the second signal.
+    scenario.acts.push(last(40));
+    let change = Change::Callback { place: 0 };
+    let base = Memory::default().run(&scenario, &mut ()).unwrap();
+    let prompt = Prompt.run(&change.of(&scenario), &mut ()).unwrap();
+    let returned = |run: &Run| {
+        let returned = |entry: &Entry| entry.what == WorldDid::Returned.into();
+        run.trace.iter().position(returned).unwrap() + 1
+    };
+    assert_eq!(returned(&base), base.trace.len(), "{}", base.text());
+    assert!(returned(&prompt) < prompt.trace.len(), "{}", prompt.text());
+    assert_eq!(change.judge(&Prompt, &scenario).unwrap(), Ok(()));
+}
+
+#[test]
+fn an_owner_who_returns_later_is_found() {
+    let world = Late {
+        since: |event| *event == ServerEventKind::Stop,
+        of: |scenario| scenario.callbacks[0].does == CallbackDoes::Panic,
+    };
+    let change = Change::Callback { place: 0 };
+    let violation = change.judge(&world, &ordinary()).unwrap().unwrap_err();
+    assert_eq!(violation.law, FAILURE);
+    assert!(violation.what.contains("returned"), "{violation}");
 }
 
 #[test]

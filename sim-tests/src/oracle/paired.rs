@@ -17,7 +17,7 @@ use crate::scenario::{
     Act, ActDoes, Call, CallbackDoes, Client, ClientDoes, HandlerDoes, HookDoes, Link, Moment,
     Origin, Red, Request, RequestId, Scenario, ScenarioError, WorkerDoes,
 };
-use crate::trace::{Entry, Text, Who};
+use crate::trace::{Entry, Text, WhatHappened, Who, WorldDid};
 use crate::world::{Run, World};
 
 /// The law of one signal more.
@@ -215,22 +215,33 @@ impl Change {
             Duration::MAX
         };
         // Who comes first of those who see something in one instant is nothing to anybody.
-        let rest = |run: &Run| -> BTreeMap<Who, Vec<Entry>> {
-            let mut seen: BTreeMap<Who, Vec<Entry>> = BTreeMap::new();
+        let rest = |run: &Run| {
+            let mut seen: BTreeMap<Observer, Vec<Entry>> = BTreeMap::new();
             let entries = run.trace.iter();
             for entry in entries.filter(|entry| entry.at < until && !self.is_about(entry)) {
-                seen.entry(entry.who).or_default().push(entry.clone());
+                seen.entry(observer(entry)).or_default().push(entry.clone());
             }
             seen
         };
         let (base, changed) = (rest(base), rest(changed));
         let whose = base.keys().chain(changed.keys());
-        for who in whose {
-            let of = |seen: &BTreeMap<Who, Vec<Entry>>| seen.get(who).cloned().unwrap_or_default();
+        for observer in whose {
+            let of = |seen: &BTreeMap<Observer, Vec<Entry>>| {
+                seen.get(observer).cloned().unwrap_or_default()
+            };
             differ(&of(&base), &of(&changed))?;
         }
         Ok(())
     }
+}
+
+/// Who saw an entry; nobody else, if the server's owner did.
+type Observer = Option<Who>;
+
+/// The world writes down for the owner that it has returned, and what the world does is no step of his.
+fn observer(entry: &Entry) -> Observer {
+    let owners = entry.what == WhatHappened::World(WorldDid::Returned);
+    (!owners).then_some(entry.who)
 }
 
 /// The first line in which two accounts of one observer differ.
