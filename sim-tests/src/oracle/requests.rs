@@ -36,6 +36,8 @@ pub(super) struct Requests {
     head_waits: Duration,
     /// Of each client, whether its requests come one by one over HTTP/1.
     over_http1: Vec<bool>,
+    /// Of each client, how many of its heads surely find a place in the window when they are asked.
+    fit: Vec<usize>,
 }
 
 impl Requests {
@@ -67,6 +69,11 @@ impl Requests {
                     )
                 })
                 .collect(),
+            fit: scenario
+                .clients
+                .iter()
+                .map(|client| fit(client, scenario.link.window_bytes))
+                .collect(),
         }
     }
 
@@ -80,6 +87,11 @@ impl Requests {
         let Some(connected) = connected.flatten() else {
             return Ok(());
         };
+        // One behind a full window is sent when there is a place for it, nobody knows when.
+        let fit = self.fit.get(usize::from(id.client)).copied();
+        if fit.is_none_or(|fit| usize::from(id.request) >= fit) {
+            return Ok(());
+        }
         let arrived = connected.max(*asked) + self.latency;
         let in_time = self.closed.is_none_or(|closed| arrived < closed)
             && !self.is_slow(id, connected, *asked);
@@ -116,6 +128,25 @@ impl Requests {
 
 /// More than any head of a client's is long, in bytes.
 const HEAD: u32 = 256;
+
+/// How many of a client's heads do not wait behind the bodies of others, whatever is still on its way or
+/// unread. Over HTTP/1 one has been answered before the next is asked.
+fn fit(client: &Client, window: u32) -> usize {
+    let (ClientDoes::Http2 { requests } | ClientDoes::Grpc { calls: requests }) = &client.does
+    else {
+        return usize::MAX;
+    };
+    // What the connection begins with has the length of a head, at most.
+    let mut sent = HEAD;
+    let mut fits = |request: &&Request| {
+        sent = sent.saturating_add(HEAD);
+        let fits = sent <= window;
+        // What is said around the body's frames has the length of a head, at most, for what fits.
+        sent = sent.saturating_add(HEAD).saturating_add(request.send_bytes);
+        fits
+    };
+    requests.iter().take_while(|request| fits(request)).count()
+}
 
 /// Whether a client does nothing that could lose it an answer.
 fn is_plain(client: &Client, scenario: &Scenario) -> bool {
