@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use lamplighter::{HookOutcome, Report, Signal};
+use lamplighter_sim::trace::{WhatHappened, Who, WorkerSaw};
 use lamplighter_sim::{
-    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, HandlerDoes, Hook,
-    Memory, Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
+    Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, Entry, HandlerDoes,
+    Hook, Memory, Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
 };
 
 /// The report of a life that keeps every law, if it has one.
@@ -16,6 +17,8 @@ fn lawful(scenario: &Scenario) -> Option<Report> {
     run.report
 }
 
+/// A start that had not had a turn was aborted, and nobody was told that it had ended: the stop waited
+/// for it, up to the end of its time.
 #[test]
 fn a_force_in_on_start_drops_a_start_that_was_never_polled_at_once() {
     let scenario = Scenario {
@@ -54,6 +57,8 @@ fn stop_with(does: ClientDoes, header_read_ms: u32) -> Option<Duration> {
     Some(run.report?.total())
 }
 
+/// The graces of a drain were what a head had, however short its own limit: a stop gave more time than
+/// there was without it.
 #[test]
 fn a_drain_gives_a_silent_connection_no_longer_than_its_head_may_take() {
     // It is accepted 3 ms after Ready, and would have 100 ms in a drain.
@@ -80,6 +85,8 @@ fn without_a_margin() -> Scenario {
     }
 }
 
+/// Seeds 88, 361, 2289, 3830 and 4416: what was told to end was named as stuck in the same instant,
+/// before it had had a turn to end in, and hooks ran beside it.
 #[test]
 fn without_a_margin_cut_work_has_its_turns_to_end_and_is_not_stuck() {
     let hangs = || {
@@ -115,6 +122,7 @@ fn without_a_margin_cut_work_has_its_turns_to_end_and_is_not_stuck() {
     assert_eq!((outcome.cut, outcome.stuck), (4, 0), "{report}");
 }
 
+/// As above: of what became due in a freeze, the hooks came before the end of the work.
 #[test]
 fn what_was_cut_has_its_turns_to_end_though_the_server_freezes_meanwhile() {
     let freeze = Act {
@@ -150,7 +158,8 @@ fn what_was_cut_has_its_turns_to_end_though_the_server_freezes_meanwhile() {
     assert_eq!(lawful(&scenario).unwrap().outcome().stuck, 0);
 }
 
-/// Seed 5653: its time is over before its task has had a turn, and its timeout is told first.
+/// Seeds 5653, 48122, 86211 and 96203: its time is over before its task has had a turn, and its timeout
+/// is told first. It began all the same, when it had been settled.
 #[test]
 fn a_hook_that_is_given_up_before_its_first_turn_does_not_begin() {
     let scenario = Scenario {
@@ -188,4 +197,66 @@ fn a_hook_that_is_given_up_before_its_first_turn_does_not_begin() {
     let report = lawful(&scenario).unwrap();
     let outcome = report.hooks()[0].outcome.as_ref();
     assert_eq!(outcome, Some(&HookOutcome::TimedOut), "{report}");
+}
+
+/// Seed 89081: a freeze came over the time that whoever is cut has for its end, while some had had their
+/// turn and others not; nobody asked these before they were given up. Between two turns of the world
+/// there are some 60 of everybody else, so that it takes more workers than that.
+#[test]
+fn those_of_many_who_have_not_had_a_turn_before_a_freeze_have_it_before_they_are_given_up() {
+    let freeze = |gap_ms, ms| Act {
+        gap_ms,
+        does: ActDoes::Freeze { ms },
+    };
+    let scenario = Scenario {
+        plan: Budget {
+            drain_ms: 20,
+            ..Budget::default()
+        },
+        hooks: vec![Hook::default()],
+        workers: vec![
+            Worker {
+                takes_ms: 0,
+                does: WorkerDoes::Hang,
+            };
+            130
+        ],
+        acts: vec![
+            Act {
+                gap_ms: 0,
+                does: ActDoes::Stop,
+            },
+            freeze(20, 0),
+            freeze(0, 0),
+            // All the time that the margin has.
+            freeze(0, 1_000),
+        ],
+        ..Scenario::default()
+    };
+    let report = lawful(&scenario).unwrap();
+    let outcome = report.outcome();
+    assert_eq!((outcome.cut, outcome.stuck), (130, 0), "{report}");
+}
+
+/// Seed 11187: workers that call `stop()` wait until it has begun, and were woken in an order drawn by
+/// lot: no two runs of such a case were the same.
+#[test]
+fn workers_that_wait_for_one_stop_go_on_in_the_order_in_which_they_began_to_wait() {
+    let scenario = Scenario {
+        workers: vec![
+            Worker {
+                takes_ms: 10,
+                does: WorkerDoes::Stop,
+            };
+            12
+        ],
+        ..Scenario::default()
+    };
+    let run = Memory::default().run(&scenario, &mut ()).unwrap();
+    let ended = |entry: &Entry| match (entry.who, &entry.what) {
+        (Who::Worker(place), WhatHappened::Worker(WorkerSaw::Ended)) => Some(place),
+        _ => None,
+    };
+    let ended = run.trace.iter().filter_map(ended);
+    assert!(ended.eq(0..12), "{}", run.text());
 }

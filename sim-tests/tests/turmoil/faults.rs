@@ -155,6 +155,7 @@ fn a_client_that_is_parted_is_never_answered_and_the_server_ends() {
     assert!(run.report.unwrap().is_complete());
 }
 
+/// Seed 2955: both were over in the time of the longer one, or began in one tick and were taken for one.
 #[test]
 fn two_freezes_of_one_instant_come_one_after_the_other() {
     let run = run(&Scenario {
