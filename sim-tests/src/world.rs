@@ -5,6 +5,7 @@
 pub(crate) mod cast;
 pub mod memory;
 pub mod real;
+mod same;
 pub mod turmoil;
 
 use std::ops::ControlFlow;

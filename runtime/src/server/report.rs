@@ -17,10 +17,10 @@ use lamplighter_lifecycle::{
 
 /// All the facts of a server's life, to its end or so far.
 ///
-/// A clone is a clone of one `Arc`. Printed, it is one line for a log; its
-/// [`timeline`](Self::timeline) is for people. Returned from `main`, it sets the exit code, and
-/// tells on standard error what was not clean, hook by hook.
-#[derive(Clone)]
+/// A clone is a clone of one `Arc`; two are equal if all their facts are. Printed, it is one line for
+/// a log; its [`timeline`](Self::timeline) is for people. Returned from `main`, it sets the exit code,
+/// and tells on standard error what was not clean, hook by hook.
+#[derive(Clone, PartialEq, Eq)]
 #[must_use = "return it from `main`: it sets the exit code"]
 pub struct Report(Arc<lamplighter_lifecycle::Report>);
 

@@ -10,7 +10,7 @@ use super::panics::caught;
 use super::worlds::WorldName;
 use crate::oracle::{Oracle, Violation};
 use crate::scenario::Scenario;
-use crate::trace::{Entry, Text};
+use crate::trace::Entry;
 use crate::world::{Observer, RunEnd};
 
 /// The law that a case run twice is held against.
@@ -107,12 +107,13 @@ impl Judge {
         }
     }
 
-    /// Runs a case twice, with every byte on the wire, and once more if these were the same.
+    /// Runs a case twice, with every byte on the wire, and once more if these were the same, their
+    /// reports included.
     #[must_use]
     pub fn judge_twice(&self, scenario: &Scenario) -> Verdict {
         let wired = || caught(|| self.world.run_with_wire(scenario));
         if let (Ok(Ok(first)), Ok(Ok(second))) = (wired(), wired())
-            && let Some(how) = difference(&first.trace, &second.trace)
+            && let Some(how) = first.differs(&second)
         {
             return Verdict {
                 trace: first.trace,
@@ -140,21 +141,6 @@ fn broken(law: &str, what: impl Into<String>) -> Violation {
         what: what.into(),
         at: None,
     }
-}
-
-/// The first line in which two runs differ.
-fn difference(first: &[Entry], second: &[Entry]) -> Option<String> {
-    let place =
-        (0..first.len().max(second.len())).find(|place| first.get(*place) != second.get(*place))?;
-    let line = |entries: &[Entry]| {
-        let line = entries.get(place..).and_then(|rest| rest.get(..1));
-        line.map_or("nothing".to_owned(), |line| Text::new(line).to_string())
-    };
-    Some(format!(
-        "line {place}: {} and {}",
-        line(first).trim(),
-        line(second).trim()
-    ))
 }
 
 impl fmt::Debug for Judge {

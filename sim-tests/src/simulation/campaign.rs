@@ -9,7 +9,7 @@ use crate::oracle::Violation;
 use crate::scenario::{Client, ClientDoes, Scenario};
 use crate::shrink::shrink;
 use crate::strategy::{Case, Swarm, Switch};
-use crate::trace::Entry;
+use crate::world::Run;
 
 /// Set to a number, the environment variable that makes every campaign run that one case alone.
 pub(super) const SEED: &str = "SIM_SEED";
@@ -29,7 +29,7 @@ const SOON: u32 = 200;
 /// How many visitors come in any case, beside those that are drawn.
 const MORE: usize = 2;
 
-type Verdict = Result<Vec<Entry>, super::Broken>;
+type Verdict = Result<Run, super::Broken>;
 
 /// A campaign in which every case passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,16 +98,16 @@ impl Simulation {
             let case = self.draw(seed);
             let judge = |law: Option<&str>, case: &Scenario| -> Verdict {
                 let is_twice = law.map_or(seed.is_multiple_of(TWICE), |law| law == SAME);
-                let first = self.judged(case, &service)?;
+                let first = self.played(case, &service)?;
                 if is_twice {
-                    same(&first, &self.judged(case, &service)?)?;
+                    same(&first, &self.played(case, &service)?)?;
                 }
                 Ok(first)
             };
             match judge(None, &case) {
-                Ok(trace) => {
+                Ok(run) => {
                     summary.cases += 1;
-                    summary.entries += trace.len() as u64;
+                    summary.entries += run.trace.len() as u64;
                 }
                 Err((violation, trace)) => {
                     let law = violation.law.clone();
@@ -185,20 +185,15 @@ const fn is_rude(does: &ClientDoes) -> bool {
     )
 }
 
-/// Compares what happened in two runs of one case.
-fn same(first: &[Entry], second: &[Entry]) -> Result<(), super::Broken> {
-    let most = first.len().max(second.len());
-    let Some(place) = (0..most).find(|place| first.get(*place) != second.get(*place)) else {
+/// Compares two runs of one case.
+fn same(first: &Run, second: &Run) -> Result<(), super::Broken> {
+    let Some(what) = first.differs(second) else {
         return Ok(());
-    };
-    let line = |entries: &[Entry]| {
-        let line = entries.get(place).map(ToString::to_string);
-        line.map_or_else(|| "nothing".to_owned(), |line| line.trim().to_owned())
     };
     let violation = Violation {
         law: SAME.to_owned(),
-        what: format!("`{}`, and `{}` the other time", line(first), line(second)),
-        at: first.get(place).map(|entry| entry.at),
+        what,
+        at: None,
     };
-    Err((violation, first.to_vec()))
+    Err((violation, first.trace.clone()))
 }

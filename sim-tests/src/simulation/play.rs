@@ -17,16 +17,12 @@ use crate::client;
 use crate::host::Dial;
 use crate::oracle::Violation;
 use crate::scenario::{Call, Client, ClientDoes, Scenario, ScenarioError, Start};
-use crate::trace::{Entry, Trace};
+use crate::trace::Trace;
 use crate::world::cast::{Cast, Opened, Opening, Ways};
 use crate::world::{Memory, Run, RunEnd, Turmoil};
 
 impl Simulation {
     /// Runs a case, and judges it.
-    pub(super) fn judged(&self, case: &Scenario, service: &Shared) -> Result<Vec<Entry>, Broken> {
-        self.played(case, service).map(|run| run.trace)
-    }
-
     pub(super) fn played(&self, case: &Scenario, service: &Shared) -> Result<Run, Broken> {
         let scenario = Scenario {
             // As production is called; the rest of what it says of a server is the service's own.
