@@ -260,3 +260,43 @@ fn workers_that_wait_for_one_stop_go_on_in_the_order_in_which_they_began_to_wait
     let ended = run.trace.iter().filter_map(ended);
     assert!(ended.eq(0..12), "{}", run.text());
 }
+
+/// Seed 1001288: one answer has come to its last byte, the other one fills the line behind it.
+#[test]
+fn an_answer_counts_that_its_client_has_whole_though_another_one_is_stuck_behind_it() {
+    let large = Request {
+        receive_bytes: 130_818,
+        ..Request::default()
+    };
+    let later = Request {
+        gap_ms: 3,
+        ..Request::default()
+    };
+    let scenario = Scenario {
+        plan: Budget {
+            lame_duck_ms: 8,
+            ..Budget::default()
+        },
+        clients: vec![Client {
+            gap_ms: 6,
+            does: ClientDoes::Grpc {
+                calls: vec![large, Request::default(), later],
+            },
+            ..Client::default()
+        }],
+        acts: vec![
+            Act {
+                gap_ms: 1,
+                ..Act::default()
+            },
+            Act {
+                gap_ms: 10,
+                does: ActDoes::Crash { client: 0 },
+            },
+        ],
+        ..Scenario::default()
+    };
+    let report = lawful(&scenario).unwrap();
+    let tally = report.connections().tally;
+    assert_eq!((tally.answered, tally.aborted), (1, 1), "{report}");
+}

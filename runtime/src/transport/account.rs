@@ -22,6 +22,7 @@ use super::verb::Verb;
 use super::{Inner, flag};
 
 mod ending;
+mod written;
 
 use ending::Ending;
 
@@ -44,6 +45,8 @@ pub(super) struct Account {
     sent_there: AtomicU64,
     flushed_here: AtomicU64,
     flushed_there: AtomicU64,
+    /// HTTP/2: how many answers ended with a frame that is with the kernel, and are not counted so yet.
+    written: AtomicU64,
     cut: AtomicU64,
     aborted: AtomicU64,
     /// What the last request of all was, for the report of answers stuck on their way.
@@ -85,6 +88,7 @@ impl Account {
             sent_there: AtomicU64::new(0),
             flushed_here: AtomicU64::new(0),
             flushed_there: AtomicU64::new(0),
+            written: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             aborted: AtomicU64::new(0),
             last_verb: AtomicU8::new(Verb::Other as u8),
@@ -283,29 +287,6 @@ impl Account {
         tally.refused_retryable = self.refused.load(Ordering::Relaxed);
         tally.begun = self.begun.load(Ordering::Relaxed);
         tally
-    }
-
-    /// Whether answers wait for a flush to be counted.
-    pub(super) fn has_unflushed(&self) -> bool {
-        self.sent_here.load(Ordering::Relaxed) != self.flushed_here.load(Ordering::Relaxed)
-            || self.sent_there.load(Ordering::Acquire) != self.flushed_there.load(Ordering::Relaxed)
-    }
-
-    /// How many answers other tasks have handed over: what a flush that begins now includes.
-    pub(super) fn handed_over(&self) -> u64 {
-        self.sent_there.load(Ordering::Acquire)
-    }
-
-    /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
-    #[inline]
-    pub(super) fn flushed(&self, handed_over: u64) {
-        let here = self.sent_here.load(Ordering::Relaxed);
-        if here != self.flushed_here.load(Ordering::Relaxed) {
-            self.flushed_here.store(here, Ordering::Release);
-        }
-        if handed_over != self.flushed_there.load(Ordering::Relaxed) {
-            self.flushed_there.store(handed_over, Ordering::Release);
-        }
     }
 
     /// A request reached us that nobody will answer.

@@ -234,12 +234,15 @@ impl Connected {
                 Stage::Speaking(conversation) => {
                     let handed_over = self.account.handed_over();
                     let polled = conversation.as_mut().poll(cx);
-                    if self.machine.protocol() == Protocol::Http2
-                        && !self.seen.is_write_blocked()
-                        && !matches!(&polled, Poll::Ready(result) if !ends_in_order(result))
-                    {
-                        // All that was there when this poll began is with the kernel.
-                        self.account.flushed(handed_over);
+                    if self.machine.protocol() == Protocol::Http2 {
+                        let broke =
+                            matches!(&polled, Poll::Ready(result) if !ends_in_order(result));
+                        if broke || self.seen.is_write_blocked() {
+                            self.account.flushed_in_part();
+                        } else {
+                            // All that was there when this poll began is with the kernel.
+                            self.account.flushed(handed_over);
+                        }
                     }
                     let ended = ready!(polled);
                     if self.account.protocol() == Protocol::Upgraded {

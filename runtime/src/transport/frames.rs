@@ -3,9 +3,9 @@
 //! Two things only the frames show: which streams came after the last one that GOAWAY names, and which
 //! streams are tunnels that nobody but their peer can end. Both matter at the end of a connection
 //! alone, so nothing is looked at before its close is announced or it carries a tunnel; and what goes
-//! out is looked at from the beginning of a frame, which every flush is followed by. What comes in is
-//! looked at from the answer to the PING behind GOAWAY, a sequence that is found, not parsed: bytes of a
-//! body that imitate it can only make a count wrong.
+//! out is looked at from the beginning of a frame, which [`Ends`] knows. What comes in is looked at
+//! from the answer to the PING behind GOAWAY, a sequence that is found, not parsed: bytes of a body that
+//! imitate it can only make a count wrong.
 //!
 //! **Invariant:** no frame is held back or changed; what is added stands between two frames, behind the
 //! last of the application.
@@ -15,11 +15,16 @@ use std::collections::BTreeSet;
 
 use bytes::{Buf, BufMut, BytesMut};
 
+mod ends;
+
+pub(super) use ends::Ends;
+
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
@@ -260,7 +265,7 @@ impl Heads {
 mod tests {
     use super::*;
 
-    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.put_uint(payload.len() as u64, 3);
         bytes.put_slice(&[kind, flags]);

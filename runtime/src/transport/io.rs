@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
-use super::frames::Frames;
+use super::frames::{Ends, Frames};
 use super::seen::Seen;
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
@@ -78,8 +78,8 @@ pub(super) struct ConnectionIo {
     account: Arc<Account>,
     seen: Arc<Seen>,
     http1: bool,
-    /// HTTP/2: whether the last byte written was a frame's last.
-    between_frames: bool,
+    /// HTTP/2: the ends of answers among the frames that were written.
+    ends: Ends,
     /// HTTP/2: what passes, from when it is worth a look.
     frames: Option<Box<Frames>>,
 }
@@ -96,7 +96,7 @@ impl ConnectionIo {
             account,
             seen,
             http1,
-            between_frames: true,
+            ends: Ends::default(),
             frames: None,
         }
     }
@@ -110,18 +110,21 @@ impl ConnectionIo {
         if self.account.has(flag::ANNOUNCED | flag::TUNNELS) {
             self.look_at_frames(bufs, written);
         }
-        self.between_frames = false;
+        let ended: u64 = taken(bufs, written)
+            .map(|bytes| self.ends.sent(bytes))
+            .sum();
+        if ended > 0 {
+            self.account.written(ended);
+        }
     }
 
     #[cold]
-    fn look_at_frames(&mut self, bufs: &[io::IoSlice<'_>], mut written: usize) {
+    fn look_at_frames(&mut self, bufs: &[io::IoSlice<'_>], written: usize) {
         let frames = self.frames.get_or_insert_default();
-        for buf in bufs {
-            let bytes = buf.get(..written).unwrap_or(buf);
-            let beyond = frames.sent(bytes, self.between_frames);
-            self.account.refused(beyond);
-            self.between_frames = false;
-            written -= bytes.len();
+        let mut begins = self.ends.is_between();
+        for bytes in taken(bufs, written) {
+            self.account.refused(frames.sent(bytes, begins));
+            begins = false;
         }
     }
 
@@ -190,6 +193,15 @@ impl ConnectionIo {
             });
         }
     }
+}
+
+/// What was taken of these: their first `written` bytes.
+fn taken<'a>(bufs: &'a [io::IoSlice<'_>], mut written: usize) -> impl Iterator<Item = &'a [u8]> {
+    bufs.iter().map(move |buf| {
+        let bytes = buf.get(..written).unwrap_or(buf);
+        written -= bytes.len();
+        bytes
+    })
 }
 
 impl AsyncRead for ConnectionIo {
@@ -277,8 +289,6 @@ impl AsyncWrite for ConnectionIo {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if !this.http1 {
-            // h2 flushes only what is whole frames.
-            this.between_frames = true;
             let cut = this.account.has(flag::TUNNELS) && this.account.has(flag::FORCED);
             if cut && this.account.in_flight() == 0 {
                 ready!(this.poll_resets(cx))?;
@@ -287,7 +297,8 @@ impl AsyncWrite for ConnectionIo {
         let flushed = ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_flush(cx)));
         if flushed.is_ok() && this.socket.is_some() && this.http1 {
             // hyper flushes HTTP/1 only after it has written all it has. HTTP/2 also flushes to
-            // make room, so its answers are counted when it has nothing to do any more.
+            // make room, so its answers are counted when it has nothing to do any more, or with
+            // their last frames where it cannot go on.
             this.account.flushed(0);
             if this.account.has(flag::UPGRADING) {
                 this.park();

@@ -42,6 +42,8 @@ impl Account {
         let mut ending = std::mem::take(&mut *lock(&self.ending));
         if ending.in_order.is_some() {
             self.flushed(self.handed_over());
+        } else {
+            self.flushed_in_part();
         }
         let left = self.in_flight();
         if left > 0 {

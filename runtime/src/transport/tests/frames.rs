@@ -106,6 +106,11 @@ impl Frames {
         frames
     }
 
+    /// Says nothing of its own accord, not even who it is.
+    pub(super) const fn bare(client: Client) -> Self {
+        Self(client)
+    }
+
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.send(bytes).await;
     }

@@ -2,6 +2,7 @@
 
 mod force;
 pub(super) mod peer;
+mod stuck;
 mod tunnels;
 
 use std::sync::Arc;

@@ -1,0 +1,75 @@
+//! Answers on their way to the kernel: from handed over to written (floor 2).
+//!
+//! A flush that takes all says so of everything that was handed over before it. Where the peer takes no
+//! more, or the connection breaks, the frames that are out say how many answers are (`frames`): not
+//! which ones, for HTTP/2 tells nobody the stream of a request, and counts are all that anybody asks for.
+//!
+//! **Invariant:** no answer counts twice, and none before its last frame is with the kernel, as far as
+//! the connection's frames are those of its requests: h2 refuses an oversized head with a frame that
+//! looks like an answer's, and one of those may stand for an answer that is stuck until less is in flight.
+
+use std::sync::atomic::Ordering;
+
+use super::Account;
+
+impl Account {
+    /// Whether answers wait for a flush to be counted.
+    pub(in crate::transport) fn has_unflushed(&self) -> bool {
+        self.sent_here.load(Ordering::Relaxed) != self.flushed_here.load(Ordering::Relaxed)
+            || self.sent_there.load(Ordering::Acquire) != self.flushed_there.load(Ordering::Relaxed)
+    }
+
+    /// How many answers other tasks have handed over: what a flush that begins now includes.
+    pub(in crate::transport) fn handed_over(&self) -> u64 {
+        self.sent_there.load(Ordering::Acquire)
+    }
+
+    /// HTTP/2: the last frames of so many answers are with the kernel. Called by the connection's task
+    /// alone.
+    pub(in crate::transport) fn written(&self, answers: u64) {
+        let written = self.written.load(Ordering::Relaxed);
+        self.written.store(written + answers, Ordering::Relaxed);
+    }
+
+    /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
+    #[inline]
+    pub(in crate::transport) fn flushed(&self, handed_over: u64) {
+        let here = self.sent_here.load(Ordering::Relaxed);
+        let flushed_here = self.flushed_here.load(Ordering::Relaxed);
+        if here != flushed_here {
+            self.flushed_here.store(here, Ordering::Release);
+        }
+        let flushed_there = self.flushed_there.load(Ordering::Relaxed);
+        if handed_over != flushed_there {
+            self.flushed_there.store(handed_over, Ordering::Release);
+        }
+        let written = self.written.load(Ordering::Relaxed);
+        if written > 0 {
+            let counted = (here - flushed_here) + (handed_over - flushed_there);
+            let mut left = written.saturating_sub(counted);
+            if left > 0 {
+                // The tasks of their streams have not said yet that they are made.
+                left = left.min(self.in_flight());
+            }
+            self.written.store(left, Ordering::Relaxed);
+        }
+    }
+
+    /// What is handed over is with the kernel as far as its last frames are: it takes no more for now, or
+    /// never will.
+    pub(in crate::transport) fn flushed_in_part(&self) {
+        let mut left = self.written.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
+        let sent = [&self.sent_here, &self.sent_there];
+        let flushed = [&self.flushed_here, &self.flushed_there];
+        for (sent, flushed) in sent.into_iter().zip(flushed) {
+            let before = flushed.load(Ordering::Relaxed);
+            let counted = left.min(sent.load(Ordering::Acquire) - before);
+            flushed.store(before + counted, Ordering::Release);
+            left -= counted;
+        }
+        self.written.store(left, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,168 @@
+//! The last frames of answers, as they pass to the kernel (floor 2).
+//!
+//! An HTTP/2 answer has reached the kernel when its last frame has, whatever waits behind that frame. Only
+//! the frames show it: h2 says neither when a stream's last one is written nor that it is stuck, and a
+//! flush that takes all does not come where the peer takes no more. What ends an answer is END_STREAM, on
+//! a frame that is out to its last byte; a header block ends with its last CONTINUATION (RFC 9113, 6.2).
+//!
+//! **Invariant:** no memory is taken, and a frame costs a handful of instructions: this looks at all of
+//! them, since nobody knows beforehand behind which one the peer stops to read.
+
+use bytes::Buf;
+
+use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS};
+
+const END_HEADERS: u8 = 4;
+
+/// Where in which frame the bytes are that went out last.
+#[derive(Debug, Default)]
+pub(in crate::transport) struct Ends {
+    /// How much of the frame is still to come.
+    left: usize,
+    /// That ends an answer.
+    ends: bool,
+    /// An answer ends with this header block, which goes on in frames of its own.
+    goes_on: bool,
+    /// A head that went out in part.
+    head: [u8; HEAD],
+    known: usize,
+}
+
+impl Ends {
+    /// Whether the next byte is the first of a frame.
+    #[inline]
+    pub(in crate::transport) const fn is_between(&self) -> bool {
+        self.left == 0 && self.known == 0
+    }
+
+    /// Takes in what was sent; returns how many answers ended with it.
+    #[inline]
+    pub(in crate::transport) fn sent(&mut self, mut bytes: &[u8]) -> u64 {
+        let mut ended = 0;
+        loop {
+            let taken = self.left.min(bytes.len());
+            bytes.advance(taken);
+            self.left -= taken;
+            if self.ends && self.left == 0 {
+                self.ends = false;
+                ended += 1;
+            }
+            if bytes.is_empty() {
+                return ended;
+            }
+            match bytes.split_first_chunk() {
+                Some((head, rest)) if self.known == 0 => {
+                    bytes = rest;
+                    self.begins(head);
+                }
+                _ => bytes = self.begins_in_part(bytes),
+            }
+        }
+    }
+
+    #[inline]
+    const fn begins(&mut self, head: &[u8; HEAD]) {
+        let [a, b, c, kind, flags, ..] = *head;
+        self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+        self.ends = match kind {
+            DATA => flags & END_STREAM != 0,
+            HEADERS => {
+                self.goes_on = flags & (END_STREAM | END_HEADERS) == END_STREAM;
+                flags & (END_STREAM | END_HEADERS) == END_STREAM | END_HEADERS
+            }
+            CONTINUATION => {
+                let last = self.goes_on && flags & END_HEADERS != 0;
+                self.goes_on &= !last;
+                last
+            }
+            _ => false,
+        };
+    }
+
+    /// Takes what there is of a head; returns the rest.
+    #[cold]
+    fn begins_in_part<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let mut rest = bytes;
+        for (place, byte) in self.head.iter_mut().skip(self.known).zip(bytes) {
+            *place = *byte;
+            self.known += 1;
+            rest.advance(1);
+        }
+        if self.known == HEAD {
+            self.known = 0;
+            let head = self.head;
+            self.begins(&head);
+        }
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::frame;
+    use super::*;
+
+    const PRIORITY: u8 = 2;
+
+    /// Frames, and after which of their bytes an answer has ended.
+    fn frames() -> (Vec<u8>, Vec<usize>) {
+        let frames = [
+            (frame(4, 1, 0, b""), false),
+            (frame(HEADERS, END_HEADERS, 1, b"head"), false),
+            (frame(DATA, 0, 1, &[END_STREAM; 300]), false),
+            (frame(DATA, END_STREAM, 1, b""), true),
+            (frame(HEADERS, END_HEADERS | END_STREAM, 3, b"all"), true),
+            (frame(HEADERS, END_HEADERS, 5, b"head"), false),
+            (frame(DATA, END_STREAM, 5, b"body"), true),
+            (frame(HEADERS, END_STREAM, 7, b"trailers"), false),
+            (frame(CONTINUATION, 0, 7, b"more"), false),
+            (frame(CONTINUATION, END_HEADERS, 7, b"the last"), true),
+            (frame(HEADERS, 0, 9, b"head"), false),
+            (frame(CONTINUATION, END_HEADERS, 9, b"more"), false),
+            (frame(PRIORITY, END_STREAM, 9, &[0; 5]), false),
+            (frame(DATA, END_STREAM, 9, &[0; 20_000]), true),
+        ];
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for (frame, ended) in frames {
+            bytes.extend(frame);
+            if ended {
+                ends.push(bytes.len());
+            }
+        }
+        (bytes, ends)
+    }
+
+    #[test]
+    fn an_answer_ends_with_the_last_byte_of_its_last_frame_in_pieces_of_any_size() {
+        let (bytes, expected) = frames();
+        for size in 1..64 {
+            let mut ends = Ends::default();
+            let mut sent = 0;
+            for piece in bytes.chunks(size) {
+                let before = expected.iter().filter(|end| **end <= sent).count();
+                sent += piece.len();
+                let after = expected.iter().filter(|end| **end <= sent).count();
+                let ended = ends.sent(piece);
+                assert_eq!(ended, (after - before) as u64, "{sent} in pieces of {size}");
+            }
+            assert!(ends.is_between());
+        }
+        assert_eq!(Ends::default().sent(&bytes), expected.len() as u64);
+    }
+
+    #[test]
+    fn only_behind_the_last_byte_of_a_frame_the_next_one_begins() {
+        let bytes = frame(DATA, 0, 1, b"body");
+        let mut ends = Ends::default();
+        for byte in &bytes {
+            assert_eq!(ends.sent(&[]), 0);
+            ends.sent(std::slice::from_ref(byte));
+        }
+        assert!(ends.is_between());
+        for part in 1..bytes.len() {
+            let mut ends = Ends::default();
+            ends.sent(&bytes[..part]);
+            assert!(!ends.is_between(), "{part} bytes of a frame");
+        }
+    }
+}
