@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use lamplighter::{ServerEventKind, Signal};
+use lamplighter::{ServerEventKind, Signal, SignalTaken};
 use lamplighter_sim::oracle::paired::{Change, EXTRA_SIGNAL, FAILURE};
 use lamplighter_sim::strategy::Case;
 use lamplighter_sim::trace::{WhatHappened, WorldDid};
 use lamplighter_sim::{
-    AcceptFault, Act, ActDoes, Callback, CallbackDoes, Client, Entry, Hook, HookDoes, Memory,
-    Observer, Run, Scenario, ScenarioError, Worker, WorkerDoes, World,
+    AcceptFault, Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Entry, Hook,
+    HookDoes, Link, Memory, Moment, Observer, Request, Run, Scenario, ScenarioError, Worker,
+    WorkerDoes, World,
 };
 
 /// How many cases are drawn; each has some changes to be tried.
@@ -166,6 +167,68 @@ fn an_owner_who_returns_later_is_found() {
     let violation = change.judge(&world, &ordinary()).unwrap().unwrap_err();
     assert_eq!(violation.law, FAILURE);
     assert!(violation.what.contains("returned"), "{violation}");
+}
+
+/// Seed 7640: the life ends in the instant in which a signal comes that is nothing to it. Where a callback
+/// has panicked the end takes a turn more, and the signal comes before it.
+#[test]
+fn a_turn_more_before_an_act_of_the_same_instant_is_no_consequence_and_a_later_one_is() {
+    let scenario = Scenario {
+        link: Link {
+            latency_ms: 0,
+            ..Link::default()
+        },
+        plan: Budget {
+            margin_ms: 0,
+            ..Budget::default()
+        },
+        callbacks: vec![Callback {
+            on: Moment::Stopping,
+            ..Callback::default()
+        }],
+        clients: vec![Client {
+            gap_ms: 11,
+            does: ClientDoes::Http1 {
+                requests: vec![Request {
+                    gap_ms: 64,
+                    ..Request::default()
+                }],
+            },
+            ..Client::default()
+        }],
+        acts: vec![
+            Act {
+                gap_ms: 24,
+                ..Act::default()
+            },
+            Act {
+                gap_ms: 51,
+                does: ActDoes::Freeze { ms: 0 },
+            },
+            Act::default(),
+        ],
+        ..Scenario::default()
+    };
+    let change = Change::Callback { place: 0 };
+    let counts = |scenario: &Scenario| {
+        let run = Memory::default().run(scenario, &mut ()).unwrap();
+        run.trace.iter().any(|entry| {
+            let repeated = SignalTaken::Repeated;
+            matches!(entry.server(), Some(ServerEventKind::Signal { taken, .. }) if *taken == repeated)
+        })
+    };
+    assert!(!counts(&scenario));
+    assert!(counts(&change.of(&scenario)));
+    assert_eq!(change.judge(&Memory::default(), &scenario).unwrap(), Ok(()));
+    // Nobody but the server makes its end later.
+    let world = Late {
+        since: |event| *event == ServerEventKind::Stop,
+        of: |scenario| scenario.callbacks[0].does == CallbackDoes::Panic,
+    };
+    let mut alone = scenario;
+    alone.acts.truncate(1);
+    let violation = change.judge(&world, &alone).unwrap().unwrap_err();
+    assert_eq!(violation.law, FAILURE);
 }
 
 #[test]

@@ -7,7 +7,8 @@
 //! **Invariant:** only what is free of the rest is changed: where a change takes something away that
 //! would have hurried the stop, such as a handler that calls `force()`, nothing follows.
 
-use std::collections::BTreeMap;
+mod failure;
+
 use std::time::Duration;
 
 use lamplighter::{OnDeadline, Phase, ServerEventKind, Signal, SignalTaken};
@@ -17,7 +18,6 @@ use crate::scenario::{
     Act, ActDoes, Call, CallbackDoes, Client, ClientDoes, HandlerDoes, HookDoes, Link, Moment,
     Origin, Red, Request, RequestId, Scenario, ScenarioError, WorkerDoes,
 };
-use crate::trace::{Entry, Text, WhatHappened, Who, WorldDid};
 use crate::world::{Run, World};
 
 /// The law of one signal more.
@@ -177,100 +177,6 @@ impl Change {
             at: None,
         }))
     }
-
-    /// Whether an entry is about what was changed, or tells of failures.
-    fn is_about(self, entry: &Entry) -> bool {
-        if matches!(entry.server(), Some(ServerEventKind::Error(_))) {
-            return true;
-        }
-        match (self, entry.server()) {
-            (Self::Hook { place, .. }, Some(ServerEventKind::HookSettled { hook, .. })) => {
-                hook.as_str() == format!("h{place}")
-            }
-            (Self::Hook { place, .. }, None) => is_number(entry.who, place, |who| match who {
-                Who::Hook(number) => Some(number),
-                _ => None,
-            }),
-            (Self::Worker { place, .. }, Some(ServerEventKind::WorkerEnded { worker, .. })) => {
-                **worker == *format!("w{place}")
-            }
-            (Self::Worker { place, .. }, None) => is_number(entry.who, place, |who| match who {
-                Who::Worker(number) => Some(number),
-                _ => None,
-            }),
-            // The answer is another one, of another length; when the server does what is not.
-            (Self::Handler { .. }, _) => !entry.is_lifecycle(),
-            _ => false,
-        }
-    }
-
-    fn nothing_else(self, base: &Run, changed: &Run) -> Result<(), String> {
-        let until = if let Self::Hook {
-            place,
-            does: HookDoes::Hang,
-        } = self
-        {
-            settled(base, place)
-        } else {
-            Duration::MAX
-        };
-        // Who comes first of those who see something in one instant is nothing to anybody.
-        let rest = |run: &Run| {
-            let mut seen: BTreeMap<Observer, Vec<Entry>> = BTreeMap::new();
-            let entries = run.trace.iter();
-            for entry in entries.filter(|entry| entry.at < until && !self.is_about(entry)) {
-                seen.entry(observer(entry)).or_default().push(entry.clone());
-            }
-            seen
-        };
-        let (base, changed) = (rest(base), rest(changed));
-        let whose = base.keys().chain(changed.keys());
-        for observer in whose {
-            let of = |seen: &BTreeMap<Observer, Vec<Entry>>| {
-                seen.get(observer).cloned().unwrap_or_default()
-            };
-            differ(&of(&base), &of(&changed))?;
-        }
-        Ok(())
-    }
-}
-
-/// Who saw an entry; nobody else, if the server's owner did.
-type Observer = Option<Who>;
-
-/// The world writes down for the owner that it has returned, and what the world does is no step of his.
-fn observer(entry: &Entry) -> Observer {
-    let owners = entry.what == WhatHappened::World(WorldDid::Returned);
-    (!owners).then_some(entry.who)
-}
-
-/// The first line in which two accounts of one observer differ.
-fn differ(base: &[Entry], changed: &[Entry]) -> Result<(), String> {
-    let most = base.len().max(changed.len());
-    let Some(place) = (0..most).find(|place| base.get(*place) != changed.get(*place)) else {
-        return Ok(());
-    };
-    let line = |entries: &[Entry]| {
-        let line = entries.get(place..=place);
-        line.map_or_else(
-            || "nothing".to_owned(),
-            |line| Text::new(line).to_string().trim().to_owned(),
-        )
-    };
-    Err(format!("`{}` became `{}`", line(base), line(changed)))
-}
-
-fn is_number(who: Who, place: usize, number: impl Fn(Who) -> Option<u16>) -> bool {
-    number(who).map(usize::from) == Some(place)
-}
-
-/// When a hook was settled; for ever, if it was not.
-fn settled(run: &Run, place: usize) -> Duration {
-    let name = format!("h{place}");
-    let entry = run.trace.iter().find(|entry| {
-        matches!(entry.server(), Some(ServerEventKind::HookSettled { hook, .. }) if hook.as_str() == name)
-    });
-    entry.map_or(Duration::MAX, |entry| entry.at)
 }
 
 /// Whether a failure makes somebody do something.
