@@ -7,9 +7,9 @@ use lamplighter_sim::oracle::paired::{Change, EXTRA_SIGNAL, FAILURE};
 use lamplighter_sim::strategy::Case;
 use lamplighter_sim::trace::{WhatHappened, WorldDid};
 use lamplighter_sim::{
-    AcceptFault, Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Entry, Hook,
-    HookDoes, Link, Memory, Moment, Observer, Request, Run, Scenario, ScenarioError, Worker,
-    WorkerDoes, World,
+    AcceptFault, Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, Entry,
+    HandlerDoes, Hook, HookDoes, Link, Memory, Moment, Observer, Request, Run, Scenario,
+    ScenarioError, Worker, WorkerDoes, World,
 };
 
 /// How many cases are drawn; each has some changes to be tried.
@@ -259,6 +259,47 @@ fn a_signal_more_keeps_the_times_of_the_acts_after_it() {
         .map(|act| act.gap_ms)
         .collect();
     assert_eq!(gaps, [20, 30]);
+}
+
+/// Seed 10008292: the signal comes before the request whose connection has no time for it.
+#[test]
+fn a_signal_before_a_limit_cuts_has_no_law_since_a_drain_gives_its_work_time() {
+    let scenario = |max_age_grace_ms| Scenario {
+        link: Link {
+            latency_ms: 0,
+            ..Link::default()
+        },
+        defences: Defences {
+            max_requests: Some(1),
+            max_age_grace_ms,
+            ..Defences::default()
+        },
+        clients: vec![Client {
+            does: ClientDoes::Http1 {
+                requests: vec![Request {
+                    does: HandlerDoes::Hang,
+                    ..Request::default()
+                }],
+            },
+            ..Client::default()
+        }],
+        acts: vec![Act {
+            gap_ms: 1,
+            ..Act::default()
+        }],
+        ..Scenario::default()
+    };
+    let first = Change::Signal {
+        before: 0,
+        gap_ms: 0,
+    };
+    let world = Memory::default();
+    let held = first.judge(&world, &scenario(Some(0))).unwrap();
+    assert_eq!(held.unwrap_err().law, EXTRA_SIGNAL);
+    assert!(!Change::all(&scenario(Some(0))).contains(&first));
+    // Without such a limit the law holds.
+    assert!(Change::all(&scenario(None)).contains(&first));
+    assert_eq!(first.judge(&world, &scenario(None)).unwrap(), Ok(()));
 }
 
 #[test]

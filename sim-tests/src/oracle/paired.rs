@@ -255,11 +255,14 @@ fn is_free_of_signals(scenario: &Scenario) -> bool {
             .clients
             .iter()
             .any(|client| client.does.window_bytes().is_some());
+    // What a limit of a connection's cuts has all the time of a drain that begins before.
+    let cuts = scenario.defences.max_age_grace_ms.is_some()
+        && (scenario.defences.max_age_ms.is_some() || scenario.defences.max_requests.is_some());
     // There a signal that begins the stop gives it no deadline, and the next one would have.
     let keeps = scenario.plan.on_deadline == OnDeadline::KeepWaiting;
     scenario.from == Origin::Ready
         && !keeps
-        && !narrow
+        && !(narrow || cuts)
         && matches!(scenario.start.call, Call::Start | Call::Run)
         && !scenario.disturbs()
         && !(handlers || callbacks || timely)
