@@ -71,7 +71,10 @@ impl Connected {
         if unread || end == ConnectionEnd::Failed {
             return Some(Awaited::PeersEnd);
         }
-        if account.begun() == 0 || self.during() == While::Serving || self.machine.is_long_quiet() {
+        // GOAWAY says which streams were not begun: who sends one across it has to get that word, also
+        // where it is the first. Else nothing was said to a peer that has not asked for anything.
+        let is_owed = account.begun() > 0 || (!is_http1 && account.has(flag::ANNOUNCED));
+        if !is_owed || self.during() == While::Serving || self.machine.is_long_quiet() {
             return None;
         }
         Some(if idle {

@@ -10,6 +10,7 @@ use tokio::time::advance;
 
 use super::client::{Client, End};
 use super::fixture::{Fixture, soon, tally};
+use super::frames::{ACK, Frames, GOAWAY, PING, frame, get as get_frame};
 
 fn app() -> Router {
     Router::new()
@@ -165,6 +166,41 @@ async fn in_a_stop_an_answered_connection_lingers_until_its_peer_has_ended() {
     assert_eq!(client.rest().await, (String::new(), End::Fin));
     fixture.lingered(1).await;
     assert_eq!(fixture.now(), at(300));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_stop_goaway_is_waited_for_also_where_it_crosses_the_first_request_of_all() {
+    let fixture = Fixture::in_memory(app());
+    let mut frames = Frames::over(fixture.dial(4096)).await;
+    fixture.drain();
+    frames.until(GOAWAY).await;
+    let ping = frames.until(PING).await;
+    frames.send(frame(PING, ACK, 0, &ping.payload)).await;
+    fixture.lingers(1).await;
+    assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Graceful);
+    // Sent before its peer knows, and neither lost in a reset nor begun.
+    frames.send(get_frame(1, "/")).await;
+    assert_eq!(frames.until(GOAWAY).await.word(0), 0);
+    let mut client = frames.into_client();
+    client.finish().await;
+    assert_eq!(client.rest().await.1, End::Fin);
+    fixture.lingered(1).await;
+    assert_eq!(fixture.now(), at(0));
+    assert_eq!(fixture.closed(1).await.tally, tally(0, 0, 0, 0));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_stop_nobody_lingers_to_whom_nothing_was_said() {
+    let fixture = Fixture::in_memory(app());
+    let client = fixture.dial(4096);
+    fixture.opened(1).await;
+    advance(Duration::from_millis(100)).await;
+    fixture.drain();
+    assert_eq!(client.rest().await, (String::new(), End::Fin));
+    assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Silent);
+    assert_eq!(fixture.lingering(), (vec![], vec![]));
     fixture.ends_clean().await;
 }
 
