@@ -15,6 +15,7 @@
 mod accepting;
 mod accounts;
 mod budget;
+mod clock;
 mod connections;
 mod health;
 mod heard;
@@ -35,8 +36,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::scenario::{ActDoes, Budget, Scenario, millis};
-use crate::trace::{Entry, Text, WhatHappened, WorldDid};
+use crate::scenario::{Budget, Scenario};
+use crate::trace::{Entry, Text};
 use crate::world::{Observer, Run, RunEnd};
 
 /// A window that is filled by large bodies alone: all that stands around them is sent at once.
@@ -230,18 +231,6 @@ fn rings(at: Duration) -> Duration {
     const TICK: u128 = 1_000_000;
     let ticks = u64::try_from(at.as_nanos().div_ceil(TICK)).unwrap_or(u64::MAX);
     Duration::from_millis(ticks)
-}
-
-impl Entry {
-    /// How long nobody can run from here on, or how far the server's clock jumps.
-    fn freezes(&self) -> Duration {
-        match self.what {
-            WhatHappened::World(WorldDid::Act(ActDoes::Freeze { ms } | ActDoes::Jump { ms })) => {
-                millis(ms)
-            }
-            _ => Duration::ZERO,
-        }
-    }
 }
 
 /// How many lines of a trace are shown with a violation.

@@ -141,7 +141,7 @@ impl Scenario {
                 act.does,
                 ActDoes::Hold { .. }
                     | ActDoes::Partition { .. }
-                    | ActDoes::Jump { ms: 1.. }
+                    | ActDoes::Jump { .. }
                     | ActDoes::Freeze { ms: 1.. }
             )
         };

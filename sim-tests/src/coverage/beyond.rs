@@ -278,11 +278,6 @@ const RULES: &[Rule] = &[
         &[Phase::RunningHooks],
         "hooks run in a phase of their own",
     ),
-    rows(
-        &[Row::ActJump],
-        &[],
-        "worlds with one clock for all refuse it",
-    ),
     rows(&[Row::Unknown], &[], "every event has a row"),
     rows(
         &[Row::ConnectedLate],

@@ -7,8 +7,8 @@ use std::time::Duration;
 use lamplighter::{Cause, OnDeadline, ServerEventKind, SignalTaken};
 
 use super::{End, Invariant, plan};
-use crate::scenario::{ActDoes, Scenario, millis};
-use crate::trace::{Entry, WhatHappened, WorldDid};
+use crate::scenario::Scenario;
+use crate::trace::Entry;
 use crate::world::RunEnd;
 
 /// From the cause to the end, no more than the budget; exactly, in virtual time.
@@ -80,11 +80,7 @@ impl Invariant for Budget {
     }
 
     fn event(&mut self, entry: &Entry) -> Result<(), String> {
-        if let WhatHappened::World(WorldDid::Act(ActDoes::Freeze { ms } | ActDoes::Jump { ms })) =
-            entry.what
-        {
-            self.frozen += millis(ms);
-        }
+        self.frozen += entry.freezes();
         let Some(event) = entry.server() else {
             return Ok(());
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lamplighter::{Cause, LameDuckReadiness, Phase, ServerEventKind, ServingStatus, SignalTaken};
 
 use super::Invariant;
+use super::clock::Jumps;
 use crate::scenario::{ActDoes, ClientDoes, ProbeOf, Scenario, millis};
 use crate::trace::{ClientSaw, Entry, WhatHappened, Who, WorldDid};
 
@@ -22,6 +23,8 @@ pub(super) struct Health {
     stopping: Option<Duration>,
     /// A lame duck may end early.
     hurried: bool,
+    /// A lame duck lasts its time by the server's clock.
+    jumps: Jumps,
     listening: bool,
     /// How long a question travels at the least.
     latency: Duration,
@@ -60,6 +63,7 @@ impl Health {
             off: None,
             stopping: None,
             hurried: false,
+            jumps: Jumps::default(),
             listening: false,
             latency: millis(scenario.link.latency_ms),
             asked: vec![None; clients],
@@ -94,7 +98,8 @@ impl Health {
                     return Ok(());
                 };
                 let lasted = entry.at.saturating_sub(stopping);
-                if self.ready && !self.hurried && lasted < self.lame_duck {
+                let least = self.lame_duck.saturating_sub(self.jumps.since(stopping));
+                if self.ready && !self.hurried && lasted < least {
                     return Err(format!(
                         "listeners closed {lasted:?} after the cause, the lame duck is {:?}",
                         self.lame_duck
@@ -177,6 +182,7 @@ impl Invariant for Health {
     }
 
     fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        self.jumps.sees(entry);
         match (&entry.what, entry.who) {
             (WhatHappened::Server(event), _) => self.server(entry, &event.kind),
             (WhatHappened::Client(saw), Who::Client(client)) => {

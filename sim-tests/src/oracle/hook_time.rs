@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use lamplighter::{HookOutcome, Phase, ServerEventKind, SignalTaken};
 
+use super::clock::Jumps;
 use super::{Invariant, plan};
 use crate::scenario::{Hook, Scenario, millis};
 use crate::trace::{Entry, WhatHappened, WorldDid};
@@ -25,6 +26,8 @@ pub(super) struct HookTime {
     third: bool,
     lives: bool,
     late: u32,
+    /// It is the server's clock that a hook's time passes by.
+    jumps: Jumps,
 }
 
 #[derive(Debug)]
@@ -62,6 +65,7 @@ impl HookTime {
             third: false,
             lives: false,
             late: 0,
+            jumps: Jumps::default(),
         }
     }
 
@@ -70,7 +74,9 @@ impl HookTime {
             HookOutcome::Abandoned if !self.third => {
                 Err(format!("hook {name} was abandoned without a third signal"))
             }
-            HookOutcome::NotStarted if self.lives && self.closes.is_none_or(|ends| at < ends) => {
+            HookOutcome::NotStarted
+                if self.lives && self.closes.is_none_or(|ends| at + self.jumped(ends) < ends) =>
+            {
                 Err(format!(
                     "hook {name} was skipped, and the window is open until {:?}",
                     self.closes
@@ -81,6 +87,11 @@ impl HookTime {
         }
     }
 
+    /// How far the server's clock has jumped since the window was opened that closes then.
+    fn jumped(&self, closes: Duration) -> Duration {
+        self.jumps.since(closes.saturating_sub(self.window))
+    }
+
     fn timed_out(&self, at: Duration, name: &str) -> Result<(), String> {
         let (Some(started), Some(own), Some(closes)) =
             (self.started.get(name), self.hooks.get(name), self.closes)
@@ -89,7 +100,7 @@ impl HookTime {
         };
         let fair = closes.saturating_sub(*started) / (own.chain + self.late);
         let by = (*started + own.timeout.unwrap_or(fair)).min(closes);
-        if at < by {
+        if at + self.jumped(closes) < by {
             return Err(format!(
                 "hook {name} ran out of time at {at:?}, and had until {by:?}"
             ));
@@ -104,6 +115,7 @@ impl Invariant for HookTime {
     }
 
     fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        self.jumps.sees(entry);
         if let WhatHappened::World(WorldDid::Registered(true)) = entry.what {
             self.late += 1;
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lamplighter::{Cause, Phase, ServerEventKind, SignalTaken};
 
 use super::{Invariant, rings};
-use crate::scenario::{ActDoes, Scenario, millis};
+use crate::scenario::{Scenario, millis};
 use crate::trace::{ClientSaw, Entry, WhatHappened, Who, WorldDid};
 
 /// A phase ends in the instant in which its last obligation is met, or its deadline comes.
@@ -158,10 +158,8 @@ impl Invariant for NoIdling {
                 self.phase
             ));
         }
+        self.frozen |= entry.freezes() > Duration::ZERO;
         match &entry.what {
-            WhatHappened::World(WorldDid::Act(ActDoes::Freeze { ms } | ActDoes::Jump { ms })) => {
-                self.frozen |= *ms > 0;
-            }
             WhatHappened::World(WorldDid::Registered(true)) => self.owed.hooks += 1,
             WhatHappened::Server(event) => self.server(entry.at, &event.kind),
             WhatHappened::Client(saw) => self.client(entry.at, entry.who, saw),

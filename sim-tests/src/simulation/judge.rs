@@ -14,8 +14,8 @@ use std::time::Duration;
 use lamplighter::{Cause, Report, ServerEventKind, SignalTaken};
 
 use crate::oracle::{End, Invariant, Oracle, Violation};
-use crate::scenario::{ActDoes, Scenario, millis};
-use crate::trace::{Entry, WhatHappened, Who, WorldDid};
+use crate::scenario::Scenario;
+use crate::trace::{Entry, WhatHappened, Who};
 use crate::world::{Observer, Run, RunEnd};
 
 /// Sees a run, and judges it.
@@ -39,11 +39,9 @@ struct Stop {
 
 impl Stop {
     fn sees(&mut self, entry: &Entry) {
+        self.frozen += entry.freezes();
         let event = match &entry.what {
             WhatHappened::Server(event) if entry.who == Who::Server => &event.kind,
-            WhatHappened::World(WorldDid::Act(ActDoes::Freeze { ms } | ActDoes::Jump { ms })) => {
-                return self.frozen += millis(*ms);
-            }
             _ => return,
         };
         match event {

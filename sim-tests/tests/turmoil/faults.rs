@@ -1,12 +1,14 @@
 //! Faults of the network and of the clock, under the eyes of every law.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
-use lamplighter::Signal;
+use lamplighter::{ServerEventKind, Signal};
 use lamplighter_sim::campaign::WorldName;
+use lamplighter_sim::trace::{WhatHappened, WorldDid};
 use lamplighter_sim::{
     Act, ActDoes, Budget, Client, ClientDoes, Entry, HandlerDoes, Home, Hook, HookDoes, Link,
-    Memory, Observer, Request, Run, RunEnd, Scenario, ScenarioError, Turmoil, World,
+    Memory, Observer, Oracle, Request, Run, RunEnd, Scenario, ScenarioError, Turmoil, World,
 };
 
 use super::run;
@@ -98,6 +100,66 @@ fn a_jump_far_beyond_every_deadline_passes_every_phase() {
         "phase         disposing",
     ] {
         at(&run, line);
+    }
+}
+
+/// The law that this run breaks first, if its jump had been one of so many milliseconds, and all from the
+/// end on later by so much.
+fn broken(run: &Run, scenario: &Scenario, jump: u32, later: Duration) -> Option<String> {
+    let mut run = run.clone();
+    let mut ends = false;
+    for entry in &mut run.trace {
+        if let WhatHappened::World(WorldDid::Act(ActDoes::Jump { ms })) = &mut entry.what {
+            *ms = jump;
+        }
+        ends |= entry.server() == Some(&ServerEventKind::Stop);
+        if ends {
+            entry.at += later;
+        }
+    }
+    let mut oracle = Oracle::new(scenario);
+    for entry in &run.trace {
+        if oracle.sees(entry).is_break() {
+            break;
+        }
+    }
+    oracle.judge(&run).err().map(|violation| violation.law)
+}
+
+#[test]
+fn a_jump_takes_from_a_lame_duck_and_from_a_hook_what_it_jumps_and_no_more() {
+    let lame_duck = Scenario {
+        plan: Budget {
+            lame_duck_ms: 100,
+            ..plan()
+        },
+        acts: vec![act(10, SIGTERM), act(20, ActDoes::Jump { ms: 60 })],
+        ..Scenario::default()
+    };
+    let hook = Scenario {
+        hooks: vec![Hook {
+            does: HookDoes::Hang,
+            timeout_ms: Some(100),
+            ..Hook::default()
+        }],
+        acts: lame_duck.acts.clone(),
+        ..Scenario::default()
+    };
+    for (scenario, law) in [
+        (lame_duck, "readiness off, then accepting"),
+        (hook, "no hook given up before its time"),
+    ] {
+        let run = run(&scenario);
+        let ends = at(&run, "phase         disposing");
+        assert!((50..=52).contains(&ends), "{}", run.text());
+        let broken = |jump, later| broken(&run, &scenario, jump, Duration::from_millis(later));
+        assert_eq!(broken(60, 0), None);
+        assert_eq!(broken(50, 0).as_deref(), Some(law));
+        // It gives nobody time.
+        assert_eq!(broken(3_600_000, 0), None);
+        let late = broken(3_600_000, 10_000);
+        let bounds = ["each phase within its share", "within the budget"];
+        assert!(late.is_some_and(|law| bounds.contains(&&*law)));
     }
 }
 
@@ -221,6 +283,24 @@ fn a_line_without_latency_is_refused() {
             world: "turmoil"
         }
     );
+}
+
+#[test]
+fn every_other_case_drawn_for_turmoil_has_jumps_where_others_have_freezes() {
+    let drawn = |seed| WorldName::Turmoil.case(seed).scenario.acts;
+    let has = |seed, is: fn(&ActDoes) -> bool| drawn(seed).iter().any(|act| is(&act.does));
+    let jumps = |seed| has(seed, |does| matches!(does, ActDoes::Jump { .. }));
+    let freezes = |seed| has(seed, |does| matches!(does, ActDoes::Freeze { .. }));
+    let seeds = 0..200;
+    assert!(seeds.clone().filter(|seed| jumps(*seed)).count() > 5);
+    assert!(seeds.clone().filter(|seed| freezes(*seed)).count() > 5);
+    for seed in seeds {
+        assert!(if seed % 2 == 1 {
+            !freezes(seed)
+        } else {
+            !jumps(seed)
+        });
+    }
 }
 
 #[test]
