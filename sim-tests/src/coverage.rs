@@ -16,7 +16,7 @@ use lamplighter::{Phase, ServerEventKind};
 pub use rows::{Row, Subject};
 pub use table::Table;
 
-use crate::scenario::{HookDoes, Scenario};
+use crate::scenario::{ClientDoes, HookDoes, Scenario};
 use crate::trace::{ClientSaw, Entry, HandlerSaw, HookSaw, WhatHappened, Who, WorkerSaw, WorldDid};
 use beyond::beyond;
 
@@ -246,7 +246,13 @@ fn row_of(scenario: &Scenario, entry: &Entry) -> Option<Row> {
         (WhatHappened::Handler(HandlerSaw::Begun), Who::Handler(id)) => {
             Some(rows::of_handler(scenario.request(id)?.does))
         }
-        (WhatHappened::Handler(HandlerSaw::Dropped), _) => Some(Row::HandlerDropped),
+        (WhatHappened::Handler(HandlerSaw::Dropped), Who::Handler(id)) => {
+            let client = scenario.clients.get(usize::from(id.client))?;
+            // What waits for a WebSocket is a task of the application's own: it hears later that there will
+            // be none.
+            let is_task = matches!(client.does, ClientDoes::Websocket { .. });
+            (!is_task).then_some(Row::HandlerDropped)
+        }
         (WhatHappened::Hook(saw @ (HookSaw::Begun | HookSaw::Ended)), Who::Hook(hook)) => {
             let does = scenario.hooks.get(usize::from(hook))?.does;
             // One that blocks its thread is seen only when it ends.

@@ -1,7 +1,7 @@
 //! What is counted, where, and what is said of it.
 
 use super::*;
-use crate::scenario::{Act, ActDoes, Client, Hook};
+use crate::scenario::{Act, ActDoes, Client, Hook, Link};
 use crate::world::{Memory, World};
 
 fn covered(scenario: &Scenario) -> Coverage {
@@ -59,6 +59,42 @@ fn everything_is_counted_in_the_phase_in_which_it_happens() {
                 "{row:?} in {phase}"
             );
         }
+    }
+}
+
+/// Seeds 207355 and 531175: it was the task's word that came when hooks ran, and no handler's.
+#[test]
+fn a_task_that_waited_for_a_websocket_counts_as_no_handler_that_was_dropped() {
+    // The answer does not fit into the line, and is not through when what a force leaves is over.
+    let mut scenario = Scenario {
+        link: Link {
+            latency_ms: 80,
+            window_bytes: 64,
+        },
+        clients: vec![Client {
+            does: ClientDoes::Websocket {
+                messages: 1,
+                every_ms: 1,
+            },
+            ..Client::default()
+        }],
+        ..Scenario::default()
+    };
+    let saw = |scenario: &Scenario, saw| {
+        let run = Memory::default().run(scenario, &mut ()).unwrap();
+        let mut entries = run.trace.into_iter();
+        entries.find(|entry| entry.what == WhatHappened::Handler(saw))
+    };
+    let begun = saw(&scenario, HandlerSaw::Begun).unwrap().at;
+    scenario.acts = vec![Act {
+        gap_ms: u32::try_from(begun.as_millis()).unwrap() + 1,
+        does: ActDoes::Force,
+    }];
+    assert!(saw(&scenario, HandlerSaw::Dropped).is_some());
+    let coverage = covered(&scenario);
+    for phase in Phase::ALL {
+        let row = Row::HandlerDropped;
+        assert_eq!(coverage.hits(Cell { row, phase }).times, 0, "in {phase}");
     }
 }
 
