@@ -19,7 +19,7 @@ use lamplighter_sim::oracle::paired::{Change, EXTRA_SIGNAL, FAILURE};
 use lamplighter_sim::shrink::shrink;
 use lamplighter_sim::strategy::Case;
 use lamplighter_sim::trace::Text;
-use lamplighter_sim::{Memory, Oracle, Scenario, World};
+use lamplighter_sim::{Bind, Memory, Oracle, Scenario, Start, World};
 
 /// How many runs the shrinking of a case may take.
 const RUNS: u32 = 20_000;
@@ -96,9 +96,17 @@ fn laws(out: &mut dyn Write) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The clients, faults and hooks of a case: what a person has to think of at once.
+/// The clients, faults and hooks of a case: what a person has to think of at once. What the server's own
+/// code does otherwise than well counts as a fault, beside what befalls it.
 fn size(scenario: &Scenario) -> usize {
-    scenario.clients.len() + scenario.acts.len() + scenario.hooks.len()
+    let Start {
+        call: _,
+        bind,
+        checks,
+    } = &scenario.start;
+    let own = checks.len() + usize::from(*bind != Bind::Ok);
+    let code = scenario.workers.len() + scenario.callbacks.len();
+    scenario.clients.len() + scenario.acts.len() + scenario.hooks.len() + own + code
 }
 
 /// A law that a case breaks, and how.
