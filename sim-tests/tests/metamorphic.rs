@@ -302,6 +302,40 @@ fn a_signal_before_a_limit_cuts_has_no_law_since_a_drain_gives_its_work_time() {
     assert_eq!(first.judge(&world, &scenario(None)).unwrap(), Ok(()));
 }
 
+/// Seed 50004948: told by its age a connection would have had its goodbye a millisecond earlier.
+#[test]
+fn a_signal_before_a_limit_tells_has_no_law_where_goodbyes_are_spread() {
+    let scenario = |drain_spread_ms| Scenario {
+        plan: Budget {
+            drain_spread_ms,
+            ..Budget::default()
+        },
+        defences: Defences {
+            max_age_ms: Some(30),
+            ..Defences::default()
+        },
+        clients: vec![Client {
+            does: ClientDoes::NoPong,
+            ..Client::default()
+        }],
+        acts: vec![Act {
+            gap_ms: 66,
+            ..Act::default()
+        }],
+        ..Scenario::default()
+    };
+    let earlier = Change::Signal {
+        before: 0,
+        gap_ms: 33,
+    };
+    let world = Memory::default();
+    let held = earlier.judge(&world, &scenario(2)).unwrap();
+    assert_eq!(held.unwrap_err().law, EXTRA_SIGNAL);
+    assert!(!Change::all(&scenario(2)).contains(&earlier));
+    assert!(Change::all(&scenario(0)).contains(&earlier));
+    assert_eq!(earlier.judge(&world, &scenario(0)).unwrap(), Ok(()));
+}
+
 #[test]
 fn a_signal_before_an_accept_that_fails_has_no_law_since_another_one_would_fail() {
     let mut scenario = ordinary();

@@ -68,7 +68,8 @@ campaign --rate
   --shard I/N    only every N-th seed, from the I-th on; I is `job` for the number in the environment
                  variable JOB_COMPLETION_INDEX
   --world W      memory (unless told), or turmoil: some dozens of cases a second, each host with a clock
-                 of its own; what has a line without latency has one of 1 ms there
+                 of its own; what has a line without latency has one of 1 ms there, and every other
+                 case has jumps of the server's clock for freezes
   --out DIR      where summary and failures go: target/campaign unless told
   --least N      a cell of the coverage that can be hit and was, less often than N times, is a failure,
                  too: 100 from 100000 seeds on, 0 for fewer, unless told

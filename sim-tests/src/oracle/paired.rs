@@ -255,14 +255,17 @@ fn is_free_of_signals(scenario: &Scenario) -> bool {
             .clients
             .iter()
             .any(|client| client.does.window_bytes().is_some());
-    // What a limit of a connection's cuts has all the time of a drain that begins before.
-    let cuts = scenario.defences.max_age_grace_ms.is_some()
-        && (scenario.defences.max_age_ms.is_some() || scenario.defences.max_requests.is_some());
+    // A connection that is not past its limit when a drain begins has the time of the drain: its work is
+    // not cut by the limit any more, and where the drain spreads its goodbyes it hears of it later.
+    let limited =
+        scenario.defences.max_age_ms.is_some() || scenario.defences.max_requests.is_some();
+    let patient = scenario.defences.max_age_grace_ms.is_some() || scenario.plan.drain_spread_ms > 0;
+    let retires = limited && patient;
     // There a signal that begins the stop gives it no deadline, and the next one would have.
     let keeps = scenario.plan.on_deadline == OnDeadline::KeepWaiting;
     scenario.from == Origin::Ready
         && !keeps
-        && !(narrow || cuts)
+        && !(narrow || retires)
         && matches!(scenario.start.call, Call::Start | Call::Run)
         && !scenario.disturbs()
         && !(handlers || callbacks || timely)
