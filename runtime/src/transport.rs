@@ -60,6 +60,7 @@ mod spawning;
 mod stalled;
 mod tunnel;
 mod turn;
+mod upload;
 mod verb;
 
 #[cfg(test)]

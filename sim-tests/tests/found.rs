@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lamplighter::{HookOutcome, Report, Signal};
-use lamplighter_sim::trace::{WhatHappened, Who, WorkerSaw};
+use lamplighter_sim::trace::{ClientSaw, WhatHappened, Who, WorkerSaw};
 use lamplighter_sim::{
     Act, ActDoes, Budget, Callback, CallbackDoes, Client, ClientDoes, Defences, Entry, HandlerDoes,
     Hook, Memory, Moment, Oracle, Request, Scenario, Worker, WorkerDoes, World,
@@ -299,4 +299,32 @@ fn an_answer_counts_that_its_client_has_whole_though_another_one_is_stuck_behind
     let report = lawful(&scenario).unwrap();
     let tally = report.connections().tally;
     assert_eq!((tally.answered, tally.aborted), (1, 1), "{report}");
+}
+
+/// Seed 32093: the rest of an upload that nobody wants is not there yet when the answer is made.
+#[test]
+fn an_answer_with_which_its_connection_ends_says_so_while_nobody_stops() {
+    let unread = Request {
+        send_bytes: 131_072,
+        does: HandlerDoes::AnswerUnread,
+        ..Request::default()
+    };
+    let scenario = Scenario {
+        clients: vec![Client {
+            does: ClientDoes::Http1 {
+                requests: vec![unread, Request::default()],
+            },
+            ..Client::default()
+        }],
+        ..Scenario::default()
+    };
+    let mut oracle = Oracle::new(&scenario);
+    let run = Memory::default().run(&scenario, &mut oracle).unwrap();
+    assert_eq!(oracle.judge(&run), Ok(()), "{}", run.text());
+    let saw = |saw: ClientSaw| {
+        let saw = WhatHappened::from(saw);
+        run.trace.iter().position(|entry| entry.what == saw)
+    };
+    let (told, ended) = (saw(ClientSaw::Closing), saw(ClientSaw::Fin));
+    assert!(told.is_some() && told < ended, "{}", run.text());
 }

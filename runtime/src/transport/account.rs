@@ -18,6 +18,7 @@ use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 use super::in_flight::By;
 use super::io::Place;
 use super::stalled::Stalled;
+use super::upload::Upload;
 use super::verb::Verb;
 use super::{Inner, flag};
 
@@ -57,6 +58,8 @@ pub(super) struct Account {
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
     pub(super) stalled: Stalled,
+    /// HTTP/1: of the request that began last.
+    pub(super) upload: Upload,
     ending: Mutex<Ending>,
     waker: Mutex<Option<Waker>>,
     socket: Mutex<Place>,
@@ -97,6 +100,7 @@ impl Account {
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
             stalled: Stalled::default(),
+            upload: Upload::default(),
             ending: Mutex::default(),
             waker: Mutex::new(None),
             socket: Mutex::new(Place::Elsewhere),

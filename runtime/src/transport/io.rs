@@ -89,6 +89,7 @@ impl ConnectionIo {
         let http1 = account.protocol() == Protocol::Http1;
         if http1 {
             seen.read(&prefix, true);
+            account.upload.read(&prefix, true);
         }
         Self {
             socket: Some(socket),
@@ -225,7 +226,9 @@ impl AsyncRead for ConnectionIo {
                 if bytes.is_empty() {
                     this.account.raise(flag::PEER_ENDED);
                 } else if http1 {
-                    this.seen.read(bytes, this.account.in_flight() == 0);
+                    let between = this.account.in_flight() == 0;
+                    this.seen.read(bytes, between);
+                    this.account.upload.read(bytes, between);
                 } else if let Some(frames) = &mut this.frames {
                     this.account.refused(frames.came(bytes));
                     if frames.has_agreed() && !this.account.has(flag::AGREED) {

@@ -5,32 +5,31 @@
 //! **Invariant:** what goes wrong inside the application is logged, never sent.
 
 use std::error::Error;
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use http_body::Body;
-use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::account::Account;
-use super::answer_head::{announce, prepare, tunnel_of};
-use super::body::{AnswerBody, Held, Hold, cancelled, refused};
+use super::body::{AnswerBody, Held, Hold};
 use super::conversation::{Conversation, Http1, Http2, Streams};
 use super::flag;
 use super::in_flight::Exchange;
-use super::infrastructure::{self, Infrastructure, InfrastructureBody};
+use super::infrastructure::{self, Infrastructure};
 use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
 use super::seen::Seen;
 use super::stalled;
-use super::tunnel;
 use crate::os::log;
+
+mod answering;
+
+use answering::{Answering, Step};
 
 /// The body of a request, as hyper reads it.
 pub type Incoming = hyper::body::Incoming;
@@ -155,7 +154,7 @@ where
 {
     type Response = Response<AnswerBody<B>>;
     type Error = BoxError;
-    type Future = Answering<S, S::Future>;
+    type Future = Answering<S, S::Future, B>;
 
     #[inline]
     fn call(&self, request: Request<Incoming>) -> Self::Future {
@@ -171,8 +170,15 @@ where
             Tongue::Http
         };
         let hold = if self.http1 {
-            self.seen
-                .request_begins(!Body::is_end_stream(request.body()));
+            let body = request.body();
+            let has_body = !Body::is_end_stream(body);
+            self.seen.request_begins(has_body);
+            let len = if has_body {
+                body.size_hint().exact()
+            } else {
+                Some(0)
+            };
+            self.account.upload.begins(len);
             Hold::Sole(exchange)
         } else {
             Hold::Shared(Arc::new(exchange))
@@ -190,7 +196,7 @@ impl<S: Clone> Site<S> {
     /// stead.
     // As a call of its own it would have what it gives copied once more, for each request.
     #[inline(always)]
-    fn step<F>(&self, hold: &Hold, request: Request<Incoming>) -> Step<S, F> {
+    fn step<F, B>(&self, hold: &Hold, request: Request<Incoming>) -> Step<S, F, B> {
         if let Some(infrastructure) = &self.infrastructure
             && let Some(endpoint) = infrastructure.endpoint(&request)
         {
@@ -240,159 +246,6 @@ fn asks_for_upgrade<B>(request: &Request<B>) -> bool {
     request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE)
 }
 
-pin_project! {
-    /// A request on its way to its answer.
-    pub(super) struct Answering<S, F> {
-        #[pin]
-        step: Step<S, F>,
-        tongue: Tongue,
-        // Dropped after the application's future, which may take its time.
-        hold: Held,
-    }
-}
-
-pin_project! {
-    #[project = StepProj]
-    enum Step<S, F> {
-        Beginning { service: S, request: Option<Request<Incoming>> },
-        Calling { #[pin] future: F },
-        Infrastructure { future: infrastructure::Answer },
-        Refused { reason: Reason },
-        /// Beyond the end of an HTTP/2 connection: not begun, and not counted so.
-        Beyond,
-    }
-}
-
-impl<S, F> Answering<S, F> {
-    /// The answer to a stream that is not begun any more.
-    #[cold]
-    const fn beyond() -> Self {
-        Self {
-            step: Step::Beyond,
-            tongue: Tongue::Http,
-            hold: Held::none(),
-        }
-    }
-}
-
-impl<S, B> Future for Answering<S, S::Future>
-where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    S::Error: Into<BoxError>,
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    type Output = Result<Response<AnswerBody<B>>, BoxError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        match this.step.as_mut().project() {
-            StepProj::Refused { reason } => {
-                if let Some(hold) = this.hold.take() {
-                    let mut answer = reason.answer(*this.tongue, hold);
-                    announce(&mut answer);
-                    return Poll::Ready(Ok(answer));
-                }
-            }
-            StepProj::Beyond => return Poll::Ready(Err(refused())),
-            StepProj::Beginning { .. }
-            | StepProj::Calling { .. }
-            | StepProj::Infrastructure { .. } => {}
-        }
-        if is_cut(this.hold) {
-            return Poll::Ready(Err(cancelled()));
-        }
-        let polled = catch_unwind(AssertUnwindSafe(|| poll_application(this.step, cx)));
-        let answered = match polled {
-            Ok(Poll::Pending) => {
-                if let Some(hold) = this.hold.get() {
-                    hold.exchange().waits(cx);
-                }
-                // Who begins to wait while everything is cut hears it here.
-                return if is_cut(this.hold) {
-                    Poll::Ready(Err(cancelled()))
-                } else {
-                    Poll::Pending
-                };
-            }
-            Ok(Poll::Ready(answered)) => answered.map_err(Into::into),
-            Err(_) => Err(HandlerPanicked.into()),
-        };
-        let Some(hold) = this.hold.take() else {
-            return Poll::Ready(Err(cancelled()));
-        };
-        let mut answer = match answered {
-            Ok(Answer::Infrastructure(answer)) => {
-                let (head, body) = answer.into_parts();
-                let no_content = prepare(&hold, head.status);
-                Response::from_parts(head, AnswerBody::infrastructure(body, hold, no_content))
-            }
-            Ok(Answer::Application(answer)) => {
-                let (head, body) = answer.into_parts();
-                let no_content = prepare(&hold, head.status);
-                let tunnel = tunnel_of(&hold, head.status);
-                let body = AnswerBody::application(body, hold, no_content);
-                if let Some(exchange) = tunnel {
-                    tunnel::opens(&exchange);
-                }
-                Response::from_parts(head, body)
-            }
-            Err(error) => {
-                log::error!(target: "lamplighter::transport", error = %error, "request failed");
-                Reason::Failed.answer(*this.tongue, hold)
-            }
-        };
-        announce(&mut answer);
-        Poll::Ready(Ok(answer))
-    }
-}
-
-/// An answer, and whose it is.
-enum Answer<B> {
-    Application(Response<B>),
-    Infrastructure(Response<InfrastructureBody>),
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("the handler panicked")]
-struct HandlerPanicked;
-
 #[derive(Debug, thiserror::Error)]
 #[error("the application panicked as it was cloned for a request")]
 struct ClonePanicked;
-
-/// On HTTP/2 a request that is cut says so by itself; on HTTP/1 its connection is cut.
-fn is_cut(held: &Held) -> bool {
-    held.get()
-        .is_some_and(|hold| !hold.is_http1() && hold.exchange().account().has(flag::FORCED))
-}
-
-#[inline]
-fn poll_application<S, B>(
-    mut step: Pin<&mut Step<S, S::Future>>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Answer<B>, S::Error>>
-where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-{
-    loop {
-        let future = match step.as_mut().project() {
-            StepProj::Beginning { service, request } => {
-                ready!(service.poll_ready(cx))?;
-                match request.take() {
-                    Some(request) => service.call(request),
-                    None => return Poll::Pending,
-                }
-            }
-            StepProj::Calling { future } => {
-                return future.poll(cx).map_ok(Answer::Application);
-            }
-            StepProj::Infrastructure { future } => {
-                let answer = ready!(future.as_mut().poll(cx));
-                return Poll::Ready(Ok(Answer::Infrastructure(answer)));
-            }
-            StepProj::Refused { .. } | StepProj::Beyond => return Poll::Pending,
-        };
-        step.set(Step::Calling { future });
-    }
-}

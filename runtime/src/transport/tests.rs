@@ -22,3 +22,4 @@ mod retirement;
 mod scripted;
 mod spread;
 mod trickle;
+mod unread;

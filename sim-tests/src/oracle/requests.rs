@@ -8,9 +8,7 @@ use std::time::Duration;
 use lamplighter::{Phase, ServerEventKind};
 
 use super::{End, Invariant, WIDE};
-use crate::scenario::{
-    ActDoes, Client, ClientDoes, Defences, HandlerDoes, Request, RequestId, Scenario, millis,
-};
+use crate::scenario::{ActDoes, Client, ClientDoes, Defences, RequestId, Scenario, millis};
 use crate::trace::{Break, ClientSaw, Entry, HandlerSaw, WhatHappened, Who, WorldDid};
 
 /// Requests, from asked to answered.
@@ -151,12 +149,7 @@ fn fit(client: &Client, window: u32) -> usize {
 /// Whether a client does nothing that could lose it an answer.
 fn is_plain(client: &Client, scenario: &Scenario) -> bool {
     match &client.does {
-        // One whose handler leaves the body unread ends the connection, and over HTTP/1 nobody knows
-        // that when the answer's head is written.
-        ClientDoes::Http1 { requests } | ClientDoes::Idle { requests } => {
-            let unread = |request: &Request| request.does == HandlerDoes::AnswerUnread;
-            !requests.iter().any(unread)
-        }
+        ClientDoes::Http1 { requests: _ } | ClientDoes::Idle { requests: _ } => true,
         // With a full window a client of HTTP/2 that cannot write does not read either, and misses
         // what it is told.
         ClientDoes::Http2 { requests: _ } | ClientDoes::Grpc { calls: _ } => {
