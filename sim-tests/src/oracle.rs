@@ -30,6 +30,7 @@ mod phases;
 mod report;
 mod requests;
 mod shares;
+mod told;
 mod work;
 
 use std::fmt;

@@ -1,4 +1,5 @@
-//! Law 4: a request that came before the listeners closed is answered, unless it was cut.
+//! Law 4: a request that came before the listeners closed is answered, unless it was cut; and none is
+//! tempted out by a connection that has ended unannounced.
 //!
 //! **Invariant:** only what a client does by the book is held against the server.
 
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use lamplighter::{Phase, ServerEventKind};
 
+use super::told::Told;
 use super::{End, Invariant, WIDE};
 use crate::scenario::{ActDoes, Client, ClientDoes, Defences, RequestId, Scenario, millis};
 use crate::trace::{Break, ClientSaw, Entry, HandlerSaw, WhatHappened, Who, WorldDid};
@@ -36,6 +38,7 @@ pub(super) struct Requests {
     over_http1: Vec<bool>,
     /// Of each client, how many of its heads surely find a place in the window when they are asked.
     fit: Vec<usize>,
+    told: Told,
 }
 
 impl Requests {
@@ -72,6 +75,7 @@ impl Requests {
                 .iter()
                 .map(|client| fit(client, scenario.link.window_bytes))
                 .collect(),
+            told: Told::new(scenario),
         }
     }
 
@@ -183,6 +187,7 @@ impl Invariant for Requests {
     }
 
     fn event(&mut self, entry: &Entry) -> Result<(), String> {
+        self.told.event(entry)?;
         match (&entry.what, entry.who) {
             (WhatHappened::Server(event), _) => match event.kind {
                 ServerEventKind::ListenersClosed => self.closed = Some(entry.at),

@@ -433,3 +433,31 @@ fn the_loss_of_a_call_that_has_its_place_beside_the_bytes_of_another_is_found() 
     });
     assert_eq!(law.unwrap(), "no request lost");
 }
+
+/// The first request is an upload that nobody reads and that does not come at once.
+fn uploads_in_vain() -> Scenario {
+    let upload = Request {
+        send_bytes: 131_072,
+        does: HandlerDoes::AnswerUnread,
+        ..Request::default()
+    };
+    Scenario {
+        clients: vec![Client {
+            does: ClientDoes::Http1 {
+                requests: vec![upload, Request::default()],
+            },
+            ..Client::default()
+        }],
+        ..Scenario::default()
+    }
+}
+
+#[test]
+fn a_connection_that_ends_with_an_answer_that_did_not_say_so_is_found() {
+    assert_eq!(fault_of(&uploads_in_vain(), |_| {}), None);
+    let law = fault_of(&uploads_in_vain(), |run| {
+        let told = client_place(run, 0, |saw| saw == ClientSaw::Closing);
+        run.trace.remove(told);
+    });
+    assert_eq!(law.unwrap(), "no request lost");
+}
