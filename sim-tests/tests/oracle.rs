@@ -2,6 +2,8 @@
 
 #[path = "oracle/excused.rs"]
 mod excused;
+#[path = "oracle/on_the_way.rs"]
+mod on_the_way;
 #[path = "oracle/times.rs"]
 mod times;
 #[path = "oracle/told.rs"]

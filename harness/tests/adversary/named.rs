@@ -76,11 +76,9 @@ async fn a_start_that_blocks_its_thread_is_named_when_the_stop_ends_without_it()
     };
     let (started, report) = join!(builder.try_start(server), stopped);
     assert!(started.is_err(), "{report}");
-    let left = report.failures().iter().find_map(|failure| match failure {
-        Failure::NotDisposed { left } => Some(left),
-        _ => None,
-    });
-    let left = left.unwrap_or_else(|| panic!("nothing is named: {report}"));
+    let [Failure::NotDisposed { left }] = report.failures() else {
+        panic!("nothing is named, or not that alone: {report}");
+    };
     assert_eq!(
         left.iter().map(|name| &**name).collect::<Vec<_>>(),
         ["start"]

@@ -10,7 +10,9 @@ use lamplighter::{Phase, ServerEventKind};
 
 use super::told::Told;
 use super::{End, Invariant, WIDE};
-use crate::scenario::{ActDoes, Client, ClientDoes, Defences, RequestId, Scenario, millis};
+use crate::scenario::{
+    ActDoes, Client, ClientDoes, Defences, Request, RequestId, Scenario, millis,
+};
 use crate::trace::{Break, ClientSaw, Entry, HandlerSaw, WhatHappened, Who, WorldDid};
 
 /// Requests, from asked to answered.
