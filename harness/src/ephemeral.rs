@@ -13,7 +13,8 @@ use crate::leak::Ports;
 
 /// A network on which every server listens on a free port of the loopback address.
 ///
-/// IPv6 stays IPv6. Addresses that are no TCP addresses are bound as they are.
+/// IPv6 stays IPv6, and one of the loopback's own addresses stays that one. Addresses that are no TCP
+/// addresses are bound as they are.
 #[derive(Debug, Default)]
 pub struct Ephemeral {
     network: TcpNetwork,
@@ -48,6 +49,7 @@ impl Network for Ephemeral {
 
 const fn loopback(ip: IpAddr) -> IpAddr {
     match ip {
+        ip if ip.is_loopback() => ip,
         IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
     }

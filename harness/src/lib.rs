@@ -116,6 +116,7 @@ mod descriptors;
 mod ephemeral;
 mod gate;
 mod leak;
+mod loopback;
 mod misbehave;
 mod patience;
 mod probe;
@@ -128,6 +129,7 @@ pub use client::WebSocket;
 pub use client::{Client, ClientError, ClientFailure, Reply};
 pub use ephemeral::Ephemeral;
 pub use gate::Gate;
+pub use loopback::own_loopback;
 pub use misbehave::{
     Afterwards, HALF_A_HEAD, HALF_A_PREFACE, Misbehave, REST_OF_HEAD, Slow, SlowReader, SlowWriter,
     Storm,

@@ -27,7 +27,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use lamplighter::{Check, Healthcheck, HttpHealth, Server};
-use lamplighter_harness::{Answer, Gate, Head, Probe, Seen, TestServer};
+use lamplighter_harness::{Answer, Gate, Head, Probe, Seen, TestServer, own_loopback};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -46,7 +46,7 @@ fn app(gate: &Gate) -> Server {
     let router = Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/held", get(held));
-    Server::new(router).listen("127.0.0.1:0")
+    Server::new(router).listen(own_loopback())
 }
 
 /// The same with health over HTTP, and gRPC where that is built in.

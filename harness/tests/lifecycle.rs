@@ -36,7 +36,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use lamplighter::Server;
-use lamplighter_harness::Gate;
+use lamplighter_harness::{Gate, own_loopback};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -48,7 +48,7 @@ const fn millis(milliseconds: u64) -> Duration {
 
 /// A server on a free port that says hello.
 fn hello() -> Server {
-    Server::new(Router::new().route("/", get(|| async { "hello" }))).listen("127.0.0.1:0")
+    Server::new(Router::new().route("/", get(|| async { "hello" }))).listen(own_loopback())
 }
 
 /// A server on a free port whose `/held` waits at the gate.
@@ -64,7 +64,7 @@ fn held(gate: &Gate) -> Server {
     let app = Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/held", get(handler));
-    Server::new(app).listen("127.0.0.1:0")
+    Server::new(app).listen(own_loopback())
 }
 
 /// Panics without a word on standard error.

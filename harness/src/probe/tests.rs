@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Manners, Probe, Seen, StreamSeen};
+use crate::own_loopback;
 
 /// A probe, and the other end of its connection.
 async fn pair() -> io::Result<(Probe, TcpStream)> {
@@ -62,7 +63,7 @@ async fn an_orderly_end_and_a_reset_are_told_apart() {
 
 #[tokio::test]
 async fn nobody_listening_is_an_error_of_the_system() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind(own_loopback()).await.unwrap();
     let addr = listener.local_addr().unwrap();
     drop(listener);
     let refused = Probe::connect(addr).await.unwrap_err();

@@ -228,7 +228,8 @@ impl TestServerBuilder {
 // Where it listens.
 impl TestServerBuilder {
     /// Listens here: the first one replaces what the server listens on, later ones add. See
-    /// [`Server::listen`]. Whatever TCP address it is, it becomes a free port of the loopback address.
+    /// [`Server::listen`]. Whatever TCP address it is, it becomes a free port of the loopback address,
+    /// or of the one that it is among those of the loopback.
     pub fn listen(self, bind: impl Into<Bind>) -> Self {
         let bind = bind.into();
         self.configure(|server| server.listen(bind))

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use lamplighter::{Addr, Bind, Healthcheck, HttpHealth, Phase, Plan, Server, StartReason};
-use lamplighter_harness::{Gate, Probe, Seen, TestServer, within};
+use lamplighter_harness::{Gate, Probe, Seen, TestServer, own_loopback, within};
 use tonic_health::pb::health_check_response::ServingStatus as Wire;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -13,7 +13,7 @@ use super::{answer_on, app, green_behind, secs};
 
 /// A server with an admin listener on a free port, and that port.
 fn with_admin(gate: &Gate) -> (Server, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(own_loopback()).unwrap();
     let addr = listener.local_addr().unwrap();
     let health = Healthcheck::new().http(HttpHealth::default());
     let health = health.listen(Bind::from(listener).named("admin"));

@@ -8,13 +8,13 @@ use lamplighter::{
     Addr, Cause, Check, HookOutcome, Network, Phase, Plan, Server, ServerEventKind as Event,
     ServerState, StartError, StartReason, TcpNetwork,
 };
-use lamplighter_harness::{Gate, Probe, Recorder, TestServer, within};
+use lamplighter_harness::{Gate, Probe, Recorder, TestServer, own_loopback, within};
 
 use super::{Notes, held, hello, millis, panics, secs};
 
 /// An address that was free a moment ago, and what listens on it until it is dropped.
 fn taken() -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let listener = TcpListener::bind(own_loopback())?;
     let addr = listener.local_addr()?;
     Ok((listener, addr))
 }
@@ -406,7 +406,7 @@ async fn many_servers_live_in_one_process() {
 
 #[tokio::test]
 async fn a_server_listens_on_every_address_it_was_given() {
-    let server = hello().listen("127.0.0.1:0").listen("[::1]:0");
+    let server = hello().listen(own_loopback()).listen("[::1]:0");
     let gate = Gate::new();
     drop(held(&gate));
     let running = server.start().await.unwrap();

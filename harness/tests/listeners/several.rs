@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use lamplighter::{Bind, BindError, StartReason};
-use lamplighter_harness::{Gate, Probe, Seen};
+use lamplighter_harness::{Gate, Probe, Seen, own_loopback};
 
 use super::{ask, connect, held, hello, started, stopped, tcp};
 
@@ -11,9 +11,9 @@ use super::{ask, connect, held, hello, started, stopped, tcp};
 async fn several_listeners_have_their_names_and_one_stop_drains_them_all() {
     let gate = Gate::new();
     let server = held(&gate)
-        .listen(Bind::from("127.0.0.1:0").named("web"))
-        .listen(Bind::from("127.0.0.1:0").named("admin"))
-        .listen("127.0.0.1:0");
+        .listen(Bind::from(own_loopback()).named("web"))
+        .listen(Bind::from(own_loopback()).named("admin"))
+        .listen(own_loopback());
     let running = started(server).await;
     let web = tcp(running.addr_of("web").unwrap());
     let admin = tcp(running.addr_of("admin").unwrap());

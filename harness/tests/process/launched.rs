@@ -56,9 +56,17 @@ async fn closed_standard_streams_do_not_change_the_exit_code() {
     assert_in_order(&exit.stdout, &["hook          telemetry ok", "stop"]);
 }
 
+/// A port that no test beside this one is given: free ones are from 32 768 on (`ip_local_port_range`,
+/// ip(7)).
+fn own_port() -> Option<u16> {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).ok()?;
+    let free = |port: &u16| TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    (first..30_500).find(free)
+}
+
 #[tokio::test]
 async fn after_the_end_nothing_listens_and_the_port_is_free() {
-    let process = quickstart().start();
+    let process = quickstart().env("PORT", own_port().unwrap()).start();
     let addr = process.ready().await;
     let mut probe = Probe::connect(addr).await.unwrap();
     probe.request("/").await.unwrap();

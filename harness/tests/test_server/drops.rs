@@ -6,14 +6,15 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use lamplighter::{Cause, Phase};
-use lamplighter_harness::{Gate, PATIENCE, Probe, Recorder, TestServer};
+use lamplighter_harness::{Gate, PATIENCE, Probe, Recorder, TestServer, own_loopback};
 
 use crate::{failure, held, hello, runtime};
 
 #[test]
 fn a_server_that_is_dropped_outside_of_any_runtime_has_stopped() {
     let runtime = runtime().unwrap();
-    let server = runtime.block_on(TestServer::spawn(hello()));
+    let builder = TestServer::builder().listen(own_loopback());
+    let server = runtime.block_on(builder.spawn(hello()));
     drop(runtime);
     let (addr, handle) = (server.addr(), server.handle().clone());
     drop(server);

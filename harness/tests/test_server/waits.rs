@@ -83,6 +83,9 @@ async fn an_event_that_does_not_come_is_told_with_those_that_came() {
     ] {
         assert!(said.contains(part), "no {part:?}: {said}");
     }
+    assert!(server.stop().await.is_clean());
+    // As patient as any: it is the end that comes.
+    let server = TestServer::spawn(hello()).await;
     let never = server.event("a second start", |_| false);
     server.signal(Signal::Sigterm);
     let said = failure(never).await;

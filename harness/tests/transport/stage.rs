@@ -16,7 +16,7 @@ use lamplighter::{
     Addr, Check, ConnectionEnd, Limits, Listener, Network, Phase, Plan, Running, Server,
     ServerHandle, StartError, Stopping, TcpNetwork,
 };
-use lamplighter_harness::{Gate, Manners, Misbehave, Probe, within};
+use lamplighter_harness::{Gate, Manners, Misbehave, Probe, own_loopback, within};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -75,7 +75,7 @@ impl Setting {
         let network = Told::default();
         let addr = Arc::clone(&network.0);
         let server = Server::new(app(&gate))
-            .listen("127.0.0.1:0")
+            .listen(own_loopback())
             .network(network)
             .plan(self.plan.start_timeout(secs(900)).ready_timeout(secs(600)))
             // Nothing but a stop bounds a connection, and no byte of an answer depends on the day.
