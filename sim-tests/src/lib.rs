@@ -22,7 +22,9 @@
 //! a [typical](strategy::Case::typical) one takes 0.7 ms. `campaign --rate` measures both: the medians of
 //! 15 rounds, by the time of its thread and by the clock. In turmoil it is the mean of a campaign.
 //!
-//! A case that both take has the same lifecycle in both.
+//! A [`Scenario`] that both take has the same lifecycle in both. A service of one's own may be reached up to
+//! some milliseconds later in turmoil, whose hosts take their turns by the millisecond: a case that was
+//! made small in one world is to be replayed in that one.
 //!
 //! # What is modelled, and what is not
 //!

@@ -204,7 +204,7 @@ impl Simulation {
         self
     }
 
-    /// The line between any two hosts.
+    /// The line between any two hosts of the case that is told; a campaign draws its own.
     #[must_use]
     pub const fn link(mut self, link: Link) -> Self {
         self.case.link = link;
@@ -259,7 +259,8 @@ impl Simulation {
     }
 
     /// Carries it out in [`Turmoil`](crate::Turmoil) instead of in memory: hosts with clocks of their own, slower by
-    /// far.
+    /// far. A line has 1 ms of latency there at least: a campaign draws no other, and a case that is told
+    /// with less is refused.
     #[must_use]
     pub const fn in_turmoil(mut self) -> Self {
         self.place = Place::Turmoil;
@@ -309,6 +310,7 @@ impl Simulation {
                 scenario: scenario.clone(),
                 trace,
                 runs: 1,
+                test: None,
             })
         };
         let scenario = self.told();

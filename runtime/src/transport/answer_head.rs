@@ -13,14 +13,18 @@ use super::flag;
 use super::in_flight::Exchange;
 use super::service::BoxError;
 
+/// Whether an HTTP/1 answer with this status takes its connection away from HTTP.
+pub(super) fn upgrades(hold: &Hold, status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS
+        || (hold.exchange().is_connect() && status.is_success())
+}
+
 /// Takes note of what the answer's head means for its connection; returns whether it is one that
 /// never has a body.
 pub(super) fn prepare(hold: &Hold, status: StatusCode) -> bool {
     let exchange = hold.exchange();
     if hold.is_http1() {
-        let upgrades = status == StatusCode::SWITCHING_PROTOCOLS
-            || (exchange.is_connect() && status.is_success());
-        if upgrades {
+        if upgrades(hold, status) {
             exchange.account().raise(flag::UPGRADING);
         }
         // hyper knows which HTTP/1 answers have no body, and wants its length all the same.

@@ -34,13 +34,19 @@ impl WorldName {
     #[must_use]
     pub fn case(self, seed: u64) -> Case {
         let mut case = Case::new(seed);
+        case.scenario = self.fit(seed, case.scenario);
+        case
+    }
+
+    /// What was drawn from this number, as it can be there: see [`case`](Self::case).
+    pub(crate) fn fit(self, seed: u64, mut drawn: Scenario) -> Scenario {
         if self == Self::Turmoil {
-            case.scenario.link.latency_ms = case.scenario.link.latency_ms.max(1);
+            drawn.link.latency_ms = drawn.link.latency_ms.max(1);
             if seed % 2 == 1 {
-                case.scenario.acts.iter_mut().for_each(jumps);
+                drawn.acts.iter_mut().for_each(jumps);
             }
         }
-        case
+        drawn
     }
 
     /// Carries a case out there.

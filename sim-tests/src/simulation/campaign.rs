@@ -2,9 +2,11 @@
 //!
 //! **Invariant:** a case is a function of its seed and of what the simulation was told.
 
+use std::ffi::OsStr;
 use std::ops::Range;
 
-use super::{Failure, Service, Simulation};
+use super::{Failure, Place, Service, Simulation};
+use crate::campaign::WorldName;
 use crate::oracle::Violation;
 use crate::scenario::{Client, ClientDoes, Scenario};
 use crate::shrink::shrink;
@@ -74,22 +76,35 @@ const BEFALLS: [Switch; 26] = [
 impl Simulation {
     /// Runs the case of each of these numbers: visitors and clients that misbehave come, signals,
     /// calls and faults befall, all by lot. Hosts, visitors and laws are those of this simulation; the
-    /// clients and acts that it was told are not used.
+    /// line, clients and acts that it was told are not used.
     ///
     /// Returns the first failure, made small. With `SIM_SEED=17` in the environment only the case of
-    /// that number is run.
+    /// that number is run, by every campaign of the tests that see it.
     ///
     /// # Errors
     ///
-    /// A law was broken.
+    /// A law was broken, or `SIM_SEED` is something else than a number.
     pub fn campaign(
         &self,
         seeds: Range<u64>,
         service: impl Service + 'static,
     ) -> Result<Summary, Box<Failure>> {
         let service = super::shared(service);
-        let only = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
-        let seeds = only.map_or(seeds, |seed| seed..seed + 1);
+        let only = only(std::env::var_os(SEED).as_deref()).map_err(|what| {
+            Box::new(Failure {
+                seed: None,
+                violation: Violation {
+                    law: "every case can be carried out".to_owned(),
+                    what,
+                    at: None,
+                },
+                scenario: self.case.clone(),
+                trace: Vec::new(),
+                runs: 0,
+                test: test(),
+            })
+        })?;
+        let seeds = only.map_or(seeds, |seed| seed..seed.saturating_add(1));
         let mut summary = Summary {
             cases: 0,
             entries: 0,
@@ -128,6 +143,7 @@ impl Simulation {
                         scenario: shrunk.smallest,
                         trace,
                         runs: shrunk.runs,
+                        test: test(),
                     }));
                 }
             }
@@ -160,15 +176,36 @@ impl Simulation {
                 ..Client::default()
             });
         }
-        Scenario {
+        let drawn = Scenario {
             seed,
             link: drawn.link,
             acts: drawn.acts,
             clients,
             from: drawn.from,
             ..Scenario::default()
-        }
+        };
+        let world = match self.place {
+            Place::Memory => WorldName::Memory,
+            Place::Turmoil => WorldName::Turmoil,
+        };
+        world.fit(seed, drawn)
     }
+}
+
+/// The one case that the environment asks for, if it does.
+fn only(told: Option<&OsStr>) -> Result<Option<u64>, String> {
+    let Some(told) = told else { return Ok(None) };
+    let seed = told.to_str().and_then(|told| told.parse().ok());
+    seed.map(Some).ok_or_else(|| {
+        format!("{SEED} is {told:?}: it has to be the number of a case in decimal digits, as 17")
+    })
+}
+
+/// The test that this is called from, as far as its thread knows.
+fn test() -> Option<String> {
+    let thread = std::thread::current();
+    let name = thread.name().filter(|name| *name != "main");
+    name.map(str::to_owned)
 }
 
 /// Whether a client does something to a server without asking its application for anything.
@@ -196,4 +233,22 @@ fn same(first: &Run, second: &Run) -> Result<(), super::Broken> {
         at: None,
     };
     Err((violation, first.trace.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_asks_for_one_case_by_its_number_or_is_told_what_is_wrong() {
+        assert_eq!(only(None), Ok(None));
+        assert_eq!(only(Some(OsStr::new("17"))), Ok(Some(17)));
+        for wrong in ["0x0f", "", "-1", "seed"] {
+            let said = only(Some(OsStr::new(wrong))).unwrap_err();
+            assert!(
+                said.starts_with(&format!("SIM_SEED is {wrong:?}:")),
+                "{said}"
+            );
+        }
+    }
 }

@@ -21,13 +21,22 @@ pub struct Failure {
     pub trace: Vec<Entry>,
     /// How many cases were run to make it small.
     pub runs: u32,
+    /// The test that has run it.
+    pub(super) test: Option<String>,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(seed) = self.seed {
             writeln!(f, "seed {seed}: {}", self.violation)?;
-            writeln!(f, "replay: {}={seed} cargo test", super::campaign::SEED)?;
+            // Whatever else the tests of a crate simulate would take the number for its own.
+            let test = self.test.as_deref().map(|test| format!(" {test}"));
+            let test = test.unwrap_or_default();
+            writeln!(
+                f,
+                "replay: {}={seed} cargo test{test}",
+                super::campaign::SEED
+            )?;
             writeln!(f, "\nthe smallest case, after {} runs:", self.runs)?;
         } else {
             writeln!(f, "{}\n\nthe case:", self.violation)?;

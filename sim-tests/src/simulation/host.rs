@@ -16,8 +16,8 @@ use crate::world::cast::{BoxError, Ways};
 /// A service of one's own: makes the server of each run, as `main` makes that of production.
 ///
 /// Every `async fn(&Host) -> Result<Server, BoxError>` is one, and so is a closure of this shape. It is
-/// called once in a run, on the simulated clock; what it listens on is the simulation's, and a listener
-/// is all that it may have. What it makes outside of the server (a pool, a cache) is new in each run if
+/// called once in a run, on the simulated clock; what it listens on is the simulation's, whatever address
+/// it says, and one listener is all that it may have. What it makes outside of the server (a pool, a cache) is new in each run if
 /// it is made here, which is what keeps two runs alike.
 ///
 /// Its futures need not be `Send`.

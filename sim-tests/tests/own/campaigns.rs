@@ -68,14 +68,21 @@ fn a_campaign_finds_a_bug_and_makes_the_case_small() {
     assert_eq!(failure.scenario.acts.len(), 1, "{failure}");
     let text = format!("{failure:?}");
     let seed = failure.seed.unwrap();
+    let test = "campaigns::a_campaign_finds_a_bug_and_makes_the_case_small";
     assert!(
-        text.contains(&format!("SIM_SEED={seed} cargo test")),
+        text.contains(&format!("SIM_SEED={seed} cargo test {test}\n")),
         "{text}"
     );
     assert!(text.contains("host#0        acknowledged 1"), "{text}");
     // The case that was printed fails alike, as it stands.
     let again = simulation.clone().case(failure.scenario).run(forgetful);
     assert_eq!(again.unwrap_err().violation, failure.violation);
+}
+
+#[test]
+fn a_campaign_in_turmoil_draws_what_can_be_there() {
+    let summary = simulation().in_turmoil().campaign(0..8, slow).unwrap();
+    assert_eq!(summary.cases, 8);
 }
 
 #[test]

@@ -108,3 +108,16 @@ fn visitors_reach_every_host() {
     assert!(client.contains(&"there 1".to_owned()), "{client:?}");
     assert!(client.contains(&"here 1".to_owned()), "{client:?}");
 }
+
+#[test]
+fn a_service_is_reached_wherever_it_listens() {
+    async fn at_home(host: &Host) -> Result<Server, BoxError> {
+        Ok(slow(host).await?.listen("127.0.0.1:8080"))
+    }
+    let simulation = simulation().client_at(ms(1), "guest");
+    for simulation in [simulation.clone(), simulation.in_turmoil()] {
+        let run = simulation.signal_at(ms(10), Signal::Sigterm).run(at_home);
+        let got = seen(&run.unwrap(), "client#0");
+        assert!(got.contains(&"got 200".to_owned()), "{got:?}");
+    }
+}

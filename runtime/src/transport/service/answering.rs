@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use super::{BoxError, Incoming};
 use crate::os::log;
-use crate::transport::answer_head::{announce, prepare, tunnel_of};
+use crate::transport::answer_head::{announce, prepare, tunnel_of, upgrades};
 use crate::transport::body::{AnswerBody, Held, Hold, cancelled, refused};
 use crate::transport::flag;
 use crate::transport::infrastructure::{self, InfrastructureBody};
@@ -122,7 +122,7 @@ where
             Ok(Poll::Ready(answered)) => answered.map_err(Into::into),
             Err(_) => Err(HandlerPanicked.into()),
         };
-        if may_end_unannounced(this.hold) {
+        if may_end_unannounced(this.hold, &answered) {
             // The request is let go of here. hyper sees that when it polls next, before it writes the
             // head: reads what is there of the rest, or announces that the connection ends.
             let answer = Some(Box::new(answered));
@@ -138,12 +138,16 @@ where
 }
 
 /// Whether hyper might end the connection after this answer without having said so in its head: some of
-/// the request's body may still be to come, and nobody has announced the close.
+/// the request's body may still be to come, and nobody has announced the close. What takes the connection
+/// away from HTTP ends nothing.
 #[inline]
-fn may_end_unannounced(held: &Held) -> bool {
+fn may_end_unannounced<B>(held: &Held, answered: &Result<Answer<B>, BoxError>) -> bool {
     held.get().is_some_and(|hold| {
         let account = hold.exchange().account();
-        hold.is_http1() && account.upload.has_rest() && !account.has(flag::CLOSING)
+        hold.is_http1()
+            && account.upload.has_rest()
+            && !account.has(flag::CLOSING)
+            && !matches!(answered, Ok(Answer::Application(answer)) if upgrades(hold, answer.status()))
     })
 }
 

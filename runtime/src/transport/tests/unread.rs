@@ -1,11 +1,15 @@
 //! Answers over HTTP/1 whose request nobody reads to its end, while nobody stops the server.
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::Request;
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::{Request, StatusCode};
 use axum::routing::post;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
 
 use super::client::{Client, End};
@@ -23,9 +27,24 @@ fn app(gate: &Arc<Notify>) -> Router {
         beside(async move { axum::body::to_bytes(request.into_body(), 1000).await });
         "unread"
     };
+    let upgrades = |mut request: Request<Body>| async move {
+        let upgraded = hyper::upgrade::on(&mut request);
+        drop(request);
+        beside(async move {
+            if let Ok(upgraded) = upgraded.await {
+                let mut io = TokioIo::new(upgraded);
+                io.write_all(b"no HTTP any more").await?;
+                io.shutdown().await?;
+            }
+            io::Result::Ok(())
+        });
+        let head = [(CONNECTION, "upgrade"), (UPGRADE, "other")];
+        (StatusCode::SWITCHING_PROTOCOLS, head)
+    };
     Router::new()
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/deaf", post(|| async { "unread" }))
+        .route("/upgrades", post(upgrades))
         .route("/gated", post(gated))
         .route("/keeps", post(keeps))
 }
@@ -169,4 +188,20 @@ async fn a_panic_with_a_request_that_is_not_all_there_announces_the_close() {
         assert_eq!(end, End::Fin);
     }
     fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_takes_the_connection_away_announces_nothing_whatever_is_left_of_its_request()
+ {
+    for body in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+        let fixture = Fixture::in_memory(app(&Arc::default()));
+        let mut client = fixture.dial(4096);
+        let upgrade = format!("Connection: upgrade\r\nUpgrade: other\r\n{body}");
+        client.send(head("/upgrades", &upgrade)).await;
+        let answer = client.until("no HTTP any more").await;
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        assert!(answer.contains("\r\nconnection: upgrade\r\n"), "{answer}");
+        drop(client);
+        fixture.ends_clean().await;
+    }
 }
