@@ -12,6 +12,7 @@ use http_body::Frame;
 use lamplighter::ConnectionEnd::{Graceful, PeerClosed};
 use lamplighter::Plan;
 use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
+use tokio::task::JoinSet;
 
 use crate::over::Over;
 use crate::{goes_away_after, secs};
@@ -96,4 +97,31 @@ async fn an_answer_counts_as_one_though_its_client_has_left_before_its_stream_en
     let report = server.stop().await;
     let over = Over::of(report, Vec::new());
     over.ended([PeerClosed]).answered(1);
+}
+
+#[tokio::test]
+async fn every_answer_counts_once_whichever_thread_is_done_first() {
+    let app = Router::new()
+        .route("/empty", get(|| async {}))
+        .route("/hello", get(|| async { "hello" }));
+    let server = TestServer::builder().worker_threads(4).spawn(app).await;
+    let mut asked = JoinSet::new();
+    for _ in 0..8 {
+        let client = server.http2();
+        asked.spawn(async move {
+            for round in 0..50 {
+                let paths = ["/empty", "/hello", "/empty", "/empty"];
+                let answers = paths.map(|path| client.get(path));
+                for answer in futures_util::future::join_all(answers).await {
+                    assert_eq!(answer.status(), 200, "in round {round}");
+                    // Whoever leaves a body unread resets its stream.
+                    drop(answer.text().await);
+                }
+            }
+        });
+    }
+    drop(asked.join_all().await);
+    let report = server.stop().await;
+    let tally = report.connections().tally;
+    assert_eq!((tally.begun, tally.answered), (1_600, 1_600), "{report}");
 }

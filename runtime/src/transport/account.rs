@@ -48,6 +48,8 @@ pub(super) struct Account {
     flushed_there: AtomicU64,
     /// HTTP/2: how many answers ended with a frame that is with the kernel, and are not counted so yet.
     written: AtomicU64,
+    /// HTTP/2: how many of those that were handed over ended with none, since their clients had left.
+    dropped: AtomicU64,
     cut: AtomicU64,
     aborted: AtomicU64,
     /// What the last request of all was, for the report of answers stuck on their way.
@@ -92,6 +94,7 @@ impl Account {
             flushed_here: AtomicU64::new(0),
             flushed_there: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             aborted: AtomicU64::new(0),
             last_verb: AtomicU8::new(Verb::Other as u8),
@@ -282,11 +285,12 @@ impl Account {
     pub(super) fn tally(&self) -> Tally {
         // Ends before the beginning: what ends between the two reads is still in flight here.
         let mut tally = Tally::default();
-        tally.answered = self.flushed_here.load(Ordering::Acquire)
-            + self.flushed_there.load(Ordering::Acquire)
-            + self.answered.load(Ordering::Acquire);
+        let dropped = self.dropped.load(Ordering::Acquire);
+        let flushed =
+            self.flushed_here.load(Ordering::Acquire) + self.flushed_there.load(Ordering::Acquire);
+        tally.answered = flushed.saturating_sub(dropped) + self.answered.load(Ordering::Acquire);
         tally.cut = self.cut.load(Ordering::Acquire);
-        tally.aborted = self.aborted.load(Ordering::Acquire);
+        tally.aborted = self.aborted.load(Ordering::Acquire) + dropped.min(flushed);
         tally.late_unprocessed = self.late.load(Ordering::Relaxed);
         tally.refused_retryable = self.refused.load(Ordering::Relaxed);
         tally.begun = self.begun.load(Ordering::Relaxed);

@@ -241,7 +241,7 @@ impl Connected {
                             self.account.flushed_in_part();
                         } else {
                             // All that was there when this poll began is with the kernel.
-                            self.account.flushed(handed_over);
+                            self.account.flushed_or_dropped(handed_over);
                         }
                     }
                     let ended = ready!(polled);

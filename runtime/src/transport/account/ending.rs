@@ -34,14 +34,18 @@ impl Account {
     /// All that was handed over is with the kernel, also where the task of its stream has not said so
     /// yet; if nothing else is left, the connection ends like this.
     pub(in crate::transport) fn has_written_all(&self, end: ConnectionEnd) {
-        let aborted = self.aborted.load(Ordering::Acquire);
+        let aborted = self.tally().aborted;
         lock(&self.ending).in_order = Some(InOrder { end, aborted });
     }
 
     pub(super) fn close(&self) {
         let mut ending = std::mem::take(&mut *lock(&self.ending));
         if ending.in_order.is_some() {
-            self.flushed(self.handed_over());
+            if self.protocol() == Protocol::Http2 {
+                self.flushed_or_dropped(self.handed_over());
+            } else {
+                self.flushed(self.handed_over());
+            }
         } else {
             self.flushed_in_part();
         }

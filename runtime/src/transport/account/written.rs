@@ -32,8 +32,9 @@ impl Account {
     }
 
     /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
+    /// Returns how many answers those are that were not counted before.
     #[inline]
-    pub(in crate::transport) fn flushed(&self, handed_over: u64) {
+    pub(in crate::transport) fn flushed(&self, handed_over: u64) -> u64 {
         let here = self.sent_here.load(Ordering::Relaxed);
         let flushed_here = self.flushed_here.load(Ordering::Relaxed);
         if here != flushed_here {
@@ -43,14 +44,33 @@ impl Account {
         if handed_over != flushed_there {
             self.flushed_there.store(handed_over, Ordering::Release);
         }
+        (here - flushed_here) + (handed_over - flushed_there)
+    }
+
+    /// HTTP/2: nothing is left to be written of what was handed over, `handed_over` answers of other tasks
+    /// included. Those whose last frames are with the kernel are answered. The others were dropped: their
+    /// clients had reset the streams, or had gone.
+    pub(in crate::transport) fn flushed_or_dropped(&self, handed_over: u64) {
         let written = self.written.load(Ordering::Relaxed);
-        if written > 0 {
-            let counted = (here - flushed_here) + (handed_over - flushed_there);
-            let mut left = written.saturating_sub(counted);
-            if left > 0 {
-                // The tasks of their streams have not said yet that they are made.
-                left = left.min(self.in_flight());
+        let before = self.dropped.load(Ordering::Relaxed);
+        let counted = self.flushed(handed_over);
+        if counted == written {
+            if written > 0 {
+                self.written.store(0, Ordering::Relaxed);
             }
+        } else if counted > written {
+            self.written.store(0, Ordering::Relaxed);
+            self.dropped
+                .store(before + (counted - written), Ordering::Release);
+        } else {
+            let left = written - counted;
+            // Said to be made before its last frame was there to be written.
+            let late = left.min(before);
+            if late > 0 {
+                self.dropped.store(before - late, Ordering::Release);
+            }
+            // The tasks of their streams have not said yet that they are made.
+            let left = (left - late).min(self.in_flight());
             self.written.store(left, Ordering::Relaxed);
         }
     }

@@ -6,7 +6,7 @@ use lamplighter_lifecycle::ConnectionEnd;
 
 use super::peer::{PREFACE, SETTINGS, app};
 use crate::transport::tests::fixture::{Fixture, beside, tally};
-use crate::transport::tests::frames::{Frame, Frames, get};
+use crate::transport::tests::frames::{CANCEL, Frame, Frames, RST_STREAM, frame, get};
 use crate::transport::tests::listeners::settle;
 
 #[tokio::test(start_paused = true)]
@@ -71,6 +71,26 @@ async fn an_answer_counts_with_its_last_byte_however_much_its_peer_takes() {
         assert_eq!(closed.tally, expected, "{taken} bytes of {all}");
         let end = closed.end;
         assert_ne!(end, ConnectionEnd::Cut, "{taken} bytes of {all}");
+        fixture.ends_clean().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_to_a_stream_that_its_client_has_reset_was_never_given() {
+    for path in ["/empty", "/", "/trailers"] {
+        let fixture = Fixture::in_memory(app());
+        let mut frames = Frames::over(fixture.dial(4096)).await;
+        // Both are read before the answer is made.
+        let reset = frame(RST_STREAM, 0, 1, &CANCEL.to_be_bytes());
+        frames
+            .send([get(1, path), reset, get(3, "/empty")].concat())
+            .await;
+        frames.answered(3).await;
+        settle().await;
+        assert_eq!(fixture.transport.in_flight(), 0, "{path}");
+        drop(frames);
+        let closed = fixture.closed(1).await;
+        assert_eq!(closed.tally, tally(2, 1, 0, 1), "{path}");
         fixture.ends_clean().await;
     }
 }
