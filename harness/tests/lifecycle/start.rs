@@ -395,9 +395,9 @@ async fn many_servers_live_in_one_process() {
     for _ in 0..50 {
         servers.push(TestServer::start(hello()).await);
     }
-    let ports: std::collections::BTreeSet<u16> =
-        servers.iter().map(|server| server.addr().port()).collect();
-    assert_eq!(ports.len(), 50);
+    let addrs: std::collections::BTreeSet<SocketAddr> =
+        servers.iter().map(TestServer::addr).collect();
+    assert_eq!(addrs.len(), 50);
     for server in servers {
         assert_eq!(server.get("/").await.status(), 200);
         assert!(server.stop().await.is_clean());
