@@ -1,8 +1,9 @@
 //! Answers on their way to the kernel: from handed over to written (floor 2).
 //!
-//! A flush that takes all says so of everything that was handed over before it. Where the peer takes no
-//! more, or the connection breaks, the frames that are out say how many answers are (`frames`): not
-//! which ones, for HTTP/2 tells nobody the stream of a request, and counts are all that anybody asks for.
+//! Over HTTP/1 a flush that takes all says so of everything that was handed over before it. Over HTTP/2 the
+//! last frames that are out say how many answers are (`frames`), also where the peer takes no more or the
+//! connection breaks: not which ones, for HTTP/2 tells nobody the stream of a request, and counts are all
+//! that anybody asks for. What has none when nothing is left to be written, h2 has dropped.
 //!
 //! **Invariant:** no answer counts twice, and none before its last frame is with the kernel, as far as
 //! the connection's frames are those of its requests: h2 refuses an oversized head with a frame that
