@@ -14,6 +14,7 @@ mod told;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -287,10 +288,20 @@ impl TestServer {
         here: &'static Location<'static>,
         end: impl Future<Output = Report> + Send,
     ) -> Report {
-        let budget = self.report().budget().unwrap_or(Duration::ZERO);
-        let limit = budget.saturating_add(self.patience);
         let waiting = self.home.waiting();
-        let over = waiting.bounded(limit, self.home.over(end)).await;
+        let mut limit = self.patience;
+        let over = {
+            let mut over = pin!(self.home.over(end));
+            let soon = waiting.bounded(limit, over.as_mut()).await;
+            if soon.is_some() {
+                soon
+            } else {
+                let budget = self.running.handle().report().budget();
+                let budget = budget.unwrap_or(Duration::ZERO);
+                limit = limit.saturating_add(budget);
+                waiting.bounded(budget, over).await
+            }
+        };
         let report = self.report();
         // One that has ended may still be looked at for what it has left.
         if over.is_none() && !report.is_complete() {

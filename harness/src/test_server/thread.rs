@@ -162,13 +162,13 @@ fn live(runtime: Runtime, server: Server, ends: Ends, mut ledger: Ledger) {
             () = started.closed() => None,
         };
         // Nobody waits for a server whose start was dropped, and the drop of it stops it.
-        if let Some(start) = start
-            && started.send(start).is_ok()
-        {
-            // An error is a test that is gone without a word: its server is ended as well.
+        let is_owned = start.is_some_and(|start| started.send(start).is_ok());
+        let report = handle.wait().await;
+        if is_owned {
+            // Asked last: whoever stops the server lets go of it as well, and need not wake this
+            // twice. An error is a test that is gone without a word.
             drop(ends.let_go.await);
         }
-        let report = handle.wait().await;
         settle(&report, &ledger).await
     });
     runtime.shutdown_timeout(ledger.grace());

@@ -100,8 +100,11 @@ impl WatchGuard {
         {
             change(&mut entry.stop);
         }
+        let counts = registry.thread.is_some();
         drop(registry);
-        WAKE.notify_all();
+        if counts {
+            WAKE.notify_all();
+        }
     }
 }
 

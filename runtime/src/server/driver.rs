@@ -411,7 +411,7 @@ impl Driver {
     }
 
     fn seal(&self) {
-        let report = self.life.report();
+        let report = self.life.seal();
         if report.is_clean() {
             log::info!(target: "lamplighter::lifecycle", "{report}");
         } else if report.outcome().start_failure.is_some() {

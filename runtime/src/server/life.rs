@@ -56,6 +56,8 @@ pub(crate) struct Life {
     told: watch::Sender<bool>,
     /// The thread that runs callbacks at the moment.
     announcing: Mutex<Option<ThreadId>>,
+    /// The complete report, from when it is complete.
+    sealed: OnceLock<Report>,
     finished: watch::Sender<Option<Report>>,
 }
 
@@ -123,6 +125,7 @@ impl Life {
             ready: watch::Sender::new(false),
             told: watch::Sender::new(false),
             announcing: Mutex::new(None),
+            sealed: OnceLock::new(),
             finished: watch::Sender::new(None),
         })
     }
@@ -312,11 +315,17 @@ impl Life {
 
     /// All the facts so far; the one complete report once the server has stopped.
     pub(crate) fn report(&self) -> Report {
-        if let Some(report) = &*self.finished.borrow() {
+        if let Some(report) = self.sealed.get() {
             return report.clone();
         }
         let inner = self.lock();
         Report::new(inner.machine.report(&inner.timeline))
+    }
+
+    /// All the facts, which do not change from here on.
+    pub(crate) fn seal(&self) -> Report {
+        let report = self.report();
+        self.sealed.get_or_init(|| report).clone()
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
@@ -419,6 +428,7 @@ impl Life {
         self.health.set_readiness(Readiness::NotReady);
         self.health.clear();
         self.set_told();
+        let report = self.sealed.get_or_init(|| report).clone();
         self.finished.send_if_modified(|known| {
             let news = known.is_none();
             known.get_or_insert(report);

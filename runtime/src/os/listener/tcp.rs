@@ -57,7 +57,12 @@ pub struct TcpListener {
 impl TcpListener {
     fn bind(addr: SocketAddr) -> io::Result<Self> {
         // Close-on-exec from its birth on, so that no child which a user starts holds the port.
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        let kind = Type::STREAM;
+        #[cfg(target_os = "linux")]
+        let kind = kind.nonblocking();
+        let socket = Socket::new(Domain::for_address(addr), kind, Some(Protocol::TCP))?;
+        #[cfg(not(target_os = "linux"))]
+        socket.set_nonblocking(true)?;
         // On Windows it would let two servers share the port.
         #[cfg(unix)]
         socket.set_reuse_address(true)?;
@@ -67,7 +72,7 @@ impl TcpListener {
         }
         socket.bind(&addr.into())?;
         socket.listen(BACKLOG)?;
-        Self::from_std(socket.into())
+        tokio::net::TcpListener::from_std(socket.into()).map(Self::from)
     }
 
     /// Takes over a bound listener. Must be called within the runtime that will accept.
