@@ -6,7 +6,7 @@
 //! | `--after NAME` | the hook before it runs after that one |
 //! | `--callback NAME` | this callback panics: `start`, `ready`, `stopping`, `stop`, `error` |
 //! | `--check KIND` | a readiness check: `red`, `hang`, `panic`, `block` |
-//! | `--worker KIND` | a worker: `drains`, `hang`, `block` |
+//! | `--worker KIND` | a worker: `drains`, `fail`, `hang`, `block` |
 //! | `--drain MS`, `--hooks MS`, `--margin MS`, `--ready MS` | the plan |
 //! | `--listen WHERE` | listens there: an address, or `inherited:NAME`; each adds one |
 //! | `--servers N` | so many servers in this process |
@@ -171,12 +171,14 @@ fn check(kind: String) -> Check {
     })
 }
 
-async fn worker(kind: String, signal: ShutdownSignal) {
+async fn worker(kind: String, signal: ShutdownSignal) -> Result<(), &'static str> {
     match kind.as_str() {
         "drains" => signal.draining().await,
+        "fail" => return Err("lost the queue"),
         "block" => block("worker"),
         _ => hang("worker").await,
     }
+    Ok(())
 }
 
 /// Waits for ever; whoever aborts it gets rid of it.

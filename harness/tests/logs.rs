@@ -48,13 +48,15 @@ fn talkative() -> Server {
 
 /// Everything that [`talkative`] says in a life with a request over each protocol, and what the
 /// runtime says itself.
-const SAID: [&str; 14] = [
+const SAID: [&str; 16] = [
     "told of the start",
     "looks at the pool",
+    "ready on 127.0.0.1:",
     "told that all is ready",
     "works",
     "handles HTTP/1.1 /one",
     "handles HTTP/2.0 /two",
+    "stopping: stop requested, within 35.0s; requests in flight: 0",
     "told that it stops",
     "finishes its work",
     "hook begins hook=hook#1",

@@ -33,7 +33,7 @@ pub use lamplighter_lifecycle::{
     Budget, Cause, ConnectionEnd, ConnectionId, ConnectionsReport, CutWork,
     Event as ServerEventKind, Explanation, Failure, HookError, HookName, HookOutcome, HookReport,
     LameDuckReadiness, OnDeadline, OnListenerError, Outcome, Phase, PhaseReport, Plan, PlanError,
-    Protocol, ServerState, Signal, SignalTaken, StartFailure, Tally, WhileDraining, Work,
+    Probes, Protocol, ServerState, Signal, SignalTaken, StartFailure, Tally, WhileDraining, Work,
     WorkerOutcome, WorkerReport,
 };
 pub use os::block_on::block_on;

@@ -4,6 +4,7 @@
 //! **Invariant:** every decision about a life is the core's; here it is only carried out.
 
 mod admin;
+mod announced;
 mod callbacks;
 #[cfg(feature = "config")]
 mod config;

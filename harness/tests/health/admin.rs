@@ -157,3 +157,17 @@ async fn an_explained_server_sends_probes_to_its_admin_listener() {
     assert!(explained.contains("containerPort: 5000\n"), "{explained}");
     assert_eq!(explained.matches("port: http\n").count(), 2, "{explained}");
 }
+
+#[test]
+fn an_explained_server_names_no_probe_that_it_does_not_answer() {
+    let server = || Server::new(axum::Router::new());
+    let explained = server().protocol(Healthcheck::new()).explain();
+    assert!(
+        explained.contains("grpc:\n            port: 5000\n"),
+        "{explained}"
+    );
+    assert!(!explained.contains("/readyz"), "{explained}");
+    let explained = server().explain();
+    assert!(explained.contains("# No probes"), "{explained}");
+    assert!(!explained.contains("Probe:"), "{explained}");
+}

@@ -386,9 +386,7 @@ async fn every_hook_is_settled_exactly_once() {
             .lines()
             .iter()
             .filter(|line| {
-                line.starts_with(&about)
-                    && !line.ends_with("started")
-                    && !line.ends_with("after all")
+                line.starts_with(&about) && !line.ends_with("started") && !line.ends_with("gone")
             })
             .count();
         assert_eq!(settled, 1, "{record}");

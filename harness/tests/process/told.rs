@@ -49,6 +49,26 @@ async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
 }
 
 #[tokio::test]
+async fn what_failed_besides_is_told_though_the_stop_itself_was_clean() {
+    let process = unruly(["--worker", "fail"]).start();
+    process.ready().await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    let mut lines = exit.stderr.lines();
+    let told = lines.find(|line| line.starts_with("stopped after"));
+    assert!(
+        told.is_some_and(|line| line.contains("failures 1")),
+        "{exit}"
+    );
+    assert_eq!(
+        lines.next(),
+        Some("  worker fail failed: lost the queue"),
+        "{exit}"
+    );
+}
+
+#[tokio::test]
 async fn a_clean_stop_tells_nothing() {
     let process = unruly(["--hook", "cache=ok"]).start();
     process.ready().await;

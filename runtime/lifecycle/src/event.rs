@@ -79,8 +79,10 @@ pub enum Event {
         /// How.
         outcome: HookOutcome,
     },
-    /// A hook that had been settled by force is gone at last.
+    /// A hook that had been settled by force has run to its end after all.
     HookEnded(HookName),
+    /// A hook that had been settled by force is gone: aborted before its end.
+    HookGone(HookName),
 }
 
 /// What a stop signal was taken for.
@@ -175,6 +177,7 @@ impl fmt::Display for Event {
             Self::HookStarted(hook) => write!(f, "hook          {hook} started"),
             Self::HookSettled { hook, outcome } => write!(f, "hook          {hook} {outcome}"),
             Self::HookEnded(hook) => write!(f, "hook          {hook} ended after all"),
+            Self::HookGone(hook) => write!(f, "hook          {hook} gone"),
         }
     }
 }

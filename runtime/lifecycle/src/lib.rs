@@ -36,7 +36,7 @@ pub use ledger::CutWork;
 pub use machine::{CheckError, Machine};
 pub use phase::{Phase, ServerState, Step, TRANSITIONS};
 pub use plan::{
-    Budget, Explanation, LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError,
+    Budget, Explanation, LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError, Probes,
     WhileDraining,
 };
 pub use report::{

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 pub use budget::Budget;
 pub use error::PlanError;
-pub use explain::Explanation;
+pub use explain::{Explanation, Probes};
 
 /// What happens to work that is still in flight at the drain deadline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -53,7 +53,8 @@ impl Timeline {
             | Event::WorkerEnded { .. }
             | Event::HookStarted(_)
             | Event::HookSettled { .. }
-            | Event::HookEnded(_) => true,
+            | Event::HookEnded(_)
+            | Event::HookGone(_) => true,
         };
         if room {
             self.entries.push((at, event.clone()));

@@ -14,6 +14,7 @@ use lamplighter_lifecycle::{
 use tokio::task::AbortHandle;
 
 use super::admin;
+use super::announced;
 use super::callbacks::callback_name;
 use super::ends::Ends;
 use super::error::ServerError;
@@ -218,6 +219,7 @@ impl Driver {
                 life.callbacks.stop.run(|callback| callback(&report))
             }
         };
+        announced::log(life, &announcement);
         if let Announcement::Error(failures) = &announcement {
             // Why a start failed stands in the report, which is logged next.
             for failure in failures.iter().filter(|failure| !is_start(failure)) {

@@ -7,7 +7,8 @@ use crate::os::listener::Bind;
 
 impl Server {
     /// What [`Plan::explain`](crate::Plan::explain) says of its plan, with the port that it listens on,
-    /// and the probes where they belong: on the admin listener of
+    /// and the probes that it answers: those of its [`Healthcheck`](crate::Healthcheck), over HTTP where
+    /// that has it and over gRPC otherwise, on the admin listener of
     /// [`Healthcheck::listen`](crate::Healthcheck::listen), if it has one on a port that is known.
     #[must_use]
     pub fn explain(&self) -> String {
@@ -17,6 +18,7 @@ impl Server {
             if let Some(port) = parts.binds.iter().find_map(Bind::port) {
                 explained = explained.port(port);
             }
+            explained = explained.probes(parts.protocols.probes());
             if let Some(port) = parts.protocols.bind().and_then(Bind::port) {
                 explained = explained.admin_port(port);
             }

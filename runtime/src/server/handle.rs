@@ -182,7 +182,10 @@ impl ServerHandle {
     /// Registers a background task: it starts at Ready, is in flight until it returns, and is
     /// aborted by the force close.
     ///
-    /// It is given the signal to listen to: one that does not end at `draining()` holds the drain.
+    /// It is given the signal to listen to: one that does not end at `draining()` holds the drain. One
+    /// that returns an error or panics is not started again: the failure is told at once
+    /// ([`on_error`](Self::on_error), the log) and stands in [`Report::failures`], and neither makes a
+    /// stop unclean nor changes its exit code.
     /// Tasks spawned by any other means are invisible to the server, and to its stop.
     ///
     /// # Errors

@@ -153,11 +153,11 @@ impl fmt::Debug for Report {
 }
 
 impl Termination for Report {
-    /// Tells on standard error what was not clean: the report, and below it a line for each failure
-    /// and for each kind of work that was cut. A closed or full standard error changes nothing
-    /// about the exit code.
+    /// Tells on standard error what was not clean, or what failed besides, as a worker may: the
+    /// report, and below it a line for each failure and for each kind of work that was cut. A closed
+    /// or full standard error changes nothing about the exit code.
     fn report(self) -> ExitCode {
-        if !self.is_clean() {
+        if !self.is_clean() || !self.failures().is_empty() {
             let details = details::of(&self.0);
             // The reader may be gone, and then there is nobody to tell.
             drop(write!(std::io::stderr().lock(), "{self}\n{details}"));

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use lamplighter_lifecycle::Probes;
+
 use super::health::Health;
 use super::health::http::HttpHealth;
 use super::infrastructure::Infrastructure;
@@ -143,6 +145,15 @@ impl Protocols {
             reflection.answering(self.health.is_some())?;
         }
         Ok(())
+    }
+
+    /// What a kubelet can ask.
+    pub(crate) const fn probes(&self) -> Probes {
+        match &self.health {
+            Some(Healthcheck { http: Some(_), .. }) => Probes::Http,
+            Some(_) if cfg!(feature = "grpc") => Probes::Grpc,
+            Some(_) | None => Probes::Nothing,
+        }
     }
 
     /// The address of the admin listener.

@@ -245,7 +245,7 @@ pub(super) fn of_event(event: &ServerEventKind) -> Row {
             HookOutcome::NotStarted => Row::HookNotStarted,
             _ => Row::Unknown,
         },
-        ServerEventKind::HookEnded(_) => Row::HookEnded,
+        ServerEventKind::HookEnded(_) | ServerEventKind::HookGone(_) => Row::HookEnded,
         _ => Row::Unknown,
     }
 }

@@ -84,7 +84,12 @@ impl Machine {
             record.still_running = false;
             self.joining.remove(&hook);
             self.timers.disarm(Timer::Join(hook));
-            self.tell(Event::HookEnded(self.graph.label(hook)));
+            let name = self.graph.label(hook);
+            self.tell(if end == HookEnd::Aborted {
+                Event::HookGone(name)
+            } else {
+                Event::HookEnded(name)
+            });
             self.check_hooks();
         }
     }

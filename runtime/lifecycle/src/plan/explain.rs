@@ -18,11 +18,24 @@ pub struct Explanation<'a> {
     ports: Ports,
 }
 
-/// The ports that a pod spec names.
+/// What a pod spec says of the way to the server.
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     service: u16,
     admin: Option<u16>,
+    probes: Probes,
+}
+
+/// What a server has for a kubelet to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probes {
+    /// `/readyz` and `/livez`.
+    Http,
+    /// `grpc.health.v1`, which says whether it is ready: a server that is not ready is no dead one, so
+    /// all that is asked of its life is a connection.
+    Grpc,
+    /// Nothing: whatever it answers is the application's.
+    Nothing,
 }
 
 /// Where a server listens unless told otherwise.
@@ -33,6 +46,7 @@ impl<'a> Explanation<'a> {
         let ports = Ports {
             service: SERVICE_PORT,
             admin: None,
+            probes: Probes::Http,
         };
         Self { plan, ports }
     }
@@ -47,6 +61,12 @@ impl<'a> Explanation<'a> {
     /// end of a stop, so that a long drain is no reason for a kubelet to kill the server.
     pub const fn admin_port(mut self, port: u16) -> Self {
         self.ports.admin = Some(port);
+        self
+    }
+
+    /// What a kubelet can ask: HTTP unless told.
+    pub const fn probes(mut self, probes: Probes) -> Self {
+        self.ports.probes = probes;
         self
     }
 }

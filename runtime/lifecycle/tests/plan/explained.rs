@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** no snapshot is left behind by a scenario that is gone.
 
-use lamplighter_lifecycle::{LameDuckReadiness, OnDeadline, Plan, WhileDraining};
+use lamplighter_lifecycle::{LameDuckReadiness, OnDeadline, Plan, Probes, WhileDraining};
 
 use super::{NANOSECOND, ZERO, millis, secs};
 
@@ -50,6 +50,28 @@ fn probes_are_told_to_ask_the_admin_listener_if_there_is_one() {
     assert!(!with.contains("If there is an admin listener"), "{with}");
     // It is answered there, however long the drain.
     assert!(!with.contains("/livez is unanswered"), "{with}");
+}
+
+#[test]
+fn probes_ask_what_the_server_has_for_them() {
+    let plan = Plan::new().drain_timeout(secs(600));
+    let grpc = plan.explain().port(8080).probes(Probes::Grpc).to_string();
+    assert!(grpc.contains("readinessProbe:\n          grpc:\n            port: 8080\n"));
+    assert!(grpc.contains("          tcpSocket:\n            port: http\n"));
+    assert!(grpc.contains("- From the drain on nobody can connect to the service's port"));
+    let admin = plan.explain().admin_port(9090).probes(Probes::Grpc);
+    let admin = admin.to_string();
+    assert!(admin.contains("          grpc:\n            port: 9090\n"));
+    assert!(admin.contains("          tcpSocket:\n            port: admin\n"));
+    let nothing = plan.explain().probes(Probes::Nothing).to_string();
+    assert!(nothing.contains("        # No probes: this server answers none."));
+    assert!(!nothing.contains("From the drain on"));
+    for text in [grpc, admin, nothing] {
+        assert!(
+            !text.contains("httpGet") && !text.contains("livez"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use super::Ports;
+use super::{Ports, Probes};
 use crate::plan::amount::Amount;
 use crate::plan::{Budget, LameDuckReadiness, OnDeadline};
 
@@ -76,6 +76,12 @@ Kubernetes:
 
 /// The kubelet asks the admin listener, where there is one: it answers in every phase.
 fn probes(f: &mut fmt::Formatter<'_>, ports: Ports) -> fmt::Result {
+    if ports.probes == Probes::Nothing {
+        return f.write_str(
+            "        # No probes: this server answers none. A Healthcheck does, over HTTP or gRPC.
+",
+        );
+    }
     let port = if let Some(admin) = ports.admin {
         write!(
             f,
@@ -91,21 +97,45 @@ fn probes(f: &mut fmt::Formatter<'_>, ports: Ports) -> fmt::Result {
         )?;
         "http"
     };
+    f.write_str("        readinessProbe:\n")?;
+    match ports.probes {
+        // A probe over gRPC takes no name for its port.
+        Probes::Grpc => write!(
+            f,
+            "          grpc:
+            port: {}
+",
+            ports.admin.unwrap_or(ports.service)
+        )?,
+        Probes::Http | Probes::Nothing => path(f, "/readyz", port)?,
+    }
+    f.write_str("          periodSeconds: 1\n        livenessProbe:\n")?;
+    match ports.probes {
+        Probes::Grpc => write!(
+            f,
+            "          # Over gRPC it would be asked whether it is ready, and killed in its lame duck.
+          tcpSocket:
+            port: {port}
+"
+        )?,
+        Probes::Http | Probes::Nothing => path(f, "/livez", port)?,
+    }
     write!(
         f,
-        "        readinessProbe:
-          httpGet:
-            path: /readyz
-            port: {port}
-          periodSeconds: 1
-        livenessProbe:
-          httpGet:
-            path: /livez
-            port: {port}
-          periodSeconds: {}
+        "          periodSeconds: {}
           failureThreshold: {PROBE_FAILURES}
 ",
         PROBE_PERIOD.as_secs(),
+    )
+}
+
+fn path(f: &mut fmt::Formatter<'_>, path: &str, port: &str) -> fmt::Result {
+    write!(
+        f,
+        "          httpGet:
+            path: {path}
+            port: {port}
+"
     )
 }
 
@@ -179,6 +209,11 @@ fn held(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
 /// The service's listener closes when the drain begins, and the kubelet keeps asking unless it
 /// deleted the pod itself.
 fn liveness(f: &mut fmt::Formatter<'_>, budget: &Budget, ports: Ports) -> fmt::Result {
+    let asked = match ports.probes {
+        Probes::Http => "/livez is unanswered on the service's port",
+        Probes::Grpc => "nobody can connect to the service's port",
+        Probes::Nothing => return Ok(()),
+    };
     if ports.admin.is_some() {
         return Ok(());
     }
@@ -191,7 +226,7 @@ fn liveness(f: &mut fmt::Formatter<'_>, budget: &Budget, ports: Ports) -> fmt::R
     };
     write!(
         f,
-        "\n- From the drain on /livez is unanswered on the service's port, {limit}. In a stop that\n  \
+        "\n- From the drain on {asked}, {limit}. In a stop that\n  \
          Kubernetes did not begin, the kubelet takes this for a dead server after {}: an admin\n  \
          listener answers until the end.",
         Amount(patience)

@@ -142,7 +142,7 @@ impl Law for HooksAreSettledOnce {
                 Event::HookSettled { hook, outcome } => {
                     settled.push((hook.clone(), Some(outcome.clone())));
                 }
-                Event::HookEnded(hook) => ended.push(hook),
+                Event::HookEnded(hook) | Event::HookGone(hook) => ended.push(hook),
                 _ => {}
             }
         }

@@ -138,6 +138,21 @@ fn a_hook_that_ends_after_its_deadline_is_not() {
 }
 
 #[test]
+fn a_hook_that_was_aborted_is_gone_and_one_that_ran_to_its_end_has_ended() {
+    let ends = [
+        (HookEnd::Aborted, "hook          database gone\n"),
+        (HookEnd::Ok, "hook          database ended after all\n"),
+    ];
+    for (end, told) in ends {
+        let mut life = Life::new(Plan::new()).hooks(&["database"]).running();
+        stopped(&mut life);
+        life.to(4000).hook_ended(0, end);
+        let timeline = life.report().timeline_text().to_string();
+        assert!(timeline.contains(told), "{timeline}");
+    }
+}
+
+#[test]
 fn a_hook_registered_too_late_is_refused_with_the_phase() {
     let mut life = Life::new(Plan::new()).hooks(&["database"]).running();
     life.opened(1).stop();
