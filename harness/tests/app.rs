@@ -8,6 +8,8 @@
 
 #[path = "app/calls.rs"]
 mod calls;
+#[path = "app/deadlines.rs"]
+mod deadlines;
 #[path = "app/reflection.rs"]
 mod reflection;
 #[path = "app/stops.rs"]

@@ -32,6 +32,7 @@ mod application;
 mod body;
 mod connection;
 mod conversation;
+mod deadline;
 mod flag;
 mod frames;
 #[cfg(feature = "grpc")]

@@ -126,6 +126,22 @@ impl Future for Timer {
     }
 }
 
+/// Rings once, for something that is shorter than the life of its server: a call, say.
+pub(crate) type Alarm = Pin<Box<Sleep>>;
+
+/// An alarm that rings that long after this call, by the time of the runtime that calls.
+///
+/// # Panics
+///
+/// Outside of a runtime with time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that makes timers, here on the runtime of whoever asks"
+)]
+pub(crate) fn alarm(after: Duration) -> Alarm {
+    Box::pin(tokio::time::sleep(after))
+}
+
 impl Bound {
     /// The runtime's name for `instant`; some decades from now if it has none.
     fn instant(&self, instant: Instant) -> TokioInstant {

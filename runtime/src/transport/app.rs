@@ -63,6 +63,9 @@ impl<S> App<S> {
     ///
     /// gRPC is what is posted with the content type `application/grpc`, with or without a codec's name.
     /// gRPC-Web is something else, and goes on as a plain request.
+    ///
+    /// A call that names a timeout (`grpc-timeout`) gets no more than that, as every call of gRPC to a
+    /// server: if its answer has not begun by then, it is dropped, and answered with DEADLINE_EXCEEDED.
     #[cfg(feature = "grpc")]
     #[must_use]
     pub fn grpc(self, routes: tonic::service::Routes) -> App<WithGrpc<S>> {

@@ -19,6 +19,8 @@ pub(super) enum Reason {
     Draining,
     /// It was asked, and gave up.
     Failed,
+    /// It was asked, and did not answer by the deadline that the client named.
+    Late,
 }
 
 /// What whoever asked understands.
@@ -28,15 +30,31 @@ pub(super) enum Tongue {
     Http,
     /// gRPC's own status, in a head that is all of the answer.
     Grpc,
+    /// The same for browsers, who take it in their own content types alone.
+    GrpcWeb,
+    /// The same, in text.
+    GrpcWebText,
 }
 
 impl Tongue {
     /// That of a request with these headers.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let grpc = headers
-            .get(CONTENT_TYPE)
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
-        if grpc { Self::Grpc } else { Self::Http }
+        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        match kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) {
+            None => Self::Http,
+            Some(rest) if rest.starts_with(b"-web-text") => Self::GrpcWebText,
+            Some(rest) if rest.starts_with(b"-web") => Self::GrpcWeb,
+            Some(_) => Self::Grpc,
+        }
+    }
+
+    /// The content type of gRPC's status.
+    const fn grpc_kind(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Http | Self::Grpc => "application/grpc",
+            Self::GrpcWeb => "application/grpc-web+proto",
+            Self::GrpcWebText => "application/grpc-web-text+proto",
+        })
     }
 }
 
@@ -53,15 +71,15 @@ impl Reason {
                 *answer.status_mut() = self.status();
                 let headers = answer.headers_mut();
                 headers.insert(CONTENT_TYPE, PLAIN);
-                if self != Self::Failed {
+                if matches!(self, Self::NotReady | Self::Draining) {
                     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 }
                 answer
             }
-            Tongue::Grpc => {
+            Tongue::Grpc | Tongue::GrpcWeb | Tongue::GrpcWebText => {
                 let mut answer = Response::new(AnswerBody::own("", hold));
                 let headers = answer.headers_mut();
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+                headers.insert(CONTENT_TYPE, tongue.grpc_kind());
                 headers.insert("grpc-status", self.grpc_status());
                 headers.insert("grpc-message", HeaderValue::from_static(self.text()));
                 answer
@@ -74,6 +92,7 @@ impl Reason {
             Self::NotReady => "Server is not ready",
             Self::Draining => "Server is draining",
             Self::Failed => "Internal Server Error",
+            Self::Late => "Deadline exceeded",
         }
     }
 
@@ -81,16 +100,50 @@ impl Reason {
         match self {
             Self::NotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Late => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
-    /// `UNAVAILABLE`, which clients may try again elsewhere or later, or `INTERNAL`.
+    /// `UNAVAILABLE`, which clients may try again elsewhere or later, `INTERNAL`, or `DEADLINE_EXCEEDED`.
     const fn grpc_status(self) -> HeaderValue {
         match self {
             Self::NotReady | Self::Draining => HeaderValue::from_static("14"),
             Self::Failed => HeaderValue::from_static("13"),
+            Self::Late => HeaderValue::from_static("4"),
         }
     }
 }
 
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_speaks_a_kind_of_grpc_is_answered_in_that_kind() {
+        for (kind, tongue, answered) in [
+            ("application/grpc", Tongue::Grpc, "application/grpc"),
+            ("application/grpc+proto", Tongue::Grpc, "application/grpc"),
+            (
+                "application/grpc-web",
+                Tongue::GrpcWeb,
+                "application/grpc-web+proto",
+            ),
+            (
+                "application/grpc-web-text+proto",
+                Tongue::GrpcWebText,
+                "application/grpc-web-text+proto",
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(Tongue::of(&headers), tongue, "{kind}");
+            assert_eq!(tongue.grpc_kind(), answered, "{kind}");
+        }
+        let mut headers = HeaderMap::new();
+        assert_eq!(Tongue::of(&headers), Tongue::Http);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert_eq!(Tongue::of(&headers), Tongue::Http);
+    }
+}

@@ -17,6 +17,7 @@ use tower_service::Service;
 use super::account::Account;
 use super::body::{AnswerBody, Held, Hold};
 use super::conversation::{Conversation, Http1, Http2, Streams};
+use super::deadline;
 use super::flag;
 use super::in_flight::Exchange;
 use super::infrastructure::{self, Infrastructure};
@@ -169,6 +170,11 @@ where
         } else {
             Tongue::Http
         };
+        let alarm = if tongue == Tongue::Http {
+            None
+        } else {
+            deadline::of(request.headers())
+        };
         let hold = if self.http1 {
             let body = request.body();
             let has_body = !Body::is_end_stream(body);
@@ -186,6 +192,7 @@ where
         Answering {
             step: self.step(&hold, request),
             tongue,
+            alarm,
             hold: Held::new(hold),
         }
     }

@@ -19,6 +19,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{BoxError, Incoming};
+use crate::os::clock::Alarm;
 use crate::os::log;
 use crate::transport::answer_head::{announce, prepare, tunnel_of, upgrades};
 use crate::transport::body::{AnswerBody, Held, Hold, cancelled, refused};
@@ -33,6 +34,8 @@ pin_project! {
         #[pin]
         pub(super) step: Step<S, F, B>,
         pub(super) tongue: Tongue,
+        // When the call has no time left; of gRPC alone.
+        pub(super) alarm: Option<Alarm>,
         // Dropped after the application's future, which may take its time.
         pub(super) hold: Held,
     }
@@ -60,6 +63,7 @@ impl<S, F, B> Answering<S, F, B> {
         Self {
             step: Step::Beyond,
             tongue: Tongue::Http,
+            alarm: None,
             hold: Held::none(),
         }
     }
@@ -113,11 +117,21 @@ where
                     hold.exchange().waits(cx);
                 }
                 // Who begins to wait while everything is cut hears it here.
-                return if is_cut(this.hold) {
-                    Poll::Ready(Err(cancelled()))
-                } else {
-                    Poll::Pending
-                };
+                if is_cut(this.hold) {
+                    return Poll::Ready(Err(cancelled()));
+                }
+                if let Some(alarm) = this.alarm
+                    && alarm.as_mut().poll(cx).is_ready()
+                {
+                    // What the call holds is let go of here, and may panic in that. Answered in the
+                    // next poll, so that hyper has seen what became of the request.
+                    let late = Step::Refused {
+                        reason: Reason::Late,
+                    };
+                    drop(catch_unwind(AssertUnwindSafe(|| this.step.set(late))));
+                    cx.waker().wake_by_ref();
+                }
+                return Poll::Pending;
             }
             Ok(Poll::Ready(answered)) => answered.map_err(Into::into),
             Err(_) => Err(HandlerPanicked.into()),
