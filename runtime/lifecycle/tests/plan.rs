@@ -144,8 +144,8 @@ fn a_sum_over_the_grace_period_is_refused_with_the_sum() {
         refusal(&plan),
         "lame_duck 5 s + drain_timeout 25 s + hooks_timeout 4 s + margin 1 s = 35 s, \
          allowed is at most the grace_period of 30 s: \
-         make drain_timeout or lame_duck or hooks_timeout or margin shorter, or the grace_period \
-         longer; a drain_timeout that is left out takes what the others leave"
+         make drain_timeout or lame_duck or hooks_timeout or margin shorter, by 5 s in all, or the \
+         grace_period at least 35 s; a drain_timeout that is left out takes what the others leave"
     );
     assert_eq!(plan.lame_duck(ZERO).check(), Ok(()));
 }
@@ -167,7 +167,7 @@ fn a_grace_period_that_leaves_no_drain_is_refused_instead_of_draining_for_nothin
         refusal(&plan),
         "lame_duck 0 s + hooks_timeout 4 s + margin 1 s = 5 s leave no drain_timeout, \
          allowed is less than the grace_period of 5 s: \
-         make hooks_timeout or margin shorter, or the grace_period longer"
+         make hooks_timeout or margin shorter, or the grace_period longer than 5 s"
     );
     // Who says that there shall be none gets none.
     assert_eq!(plan.drain_timeout(ZERO).check(), Ok(()));

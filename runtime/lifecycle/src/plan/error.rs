@@ -44,12 +44,13 @@ pub enum PlanError {
     /// The parts of the stop need more than the grace period.
     #[error(
         "lame_duck {} + drain_timeout {} + hooks_timeout {} + margin {} = {}, \
-         allowed is at most the grace_period of {}: make {} shorter, or the grace_period longer; a \
-         drain_timeout that is left out takes what the others leave",
+         allowed is at most the grace_period of {}: make {} shorter, by {} in all, or the grace_period \
+         at least {}; a drain_timeout that is left out takes what the others leave",
         amount(.lame_duck), amount(.drain_timeout), amount(.hooks_timeout), amount(.margin),
         amount(.needed), amount(.grace_period),
         Longest([("drain_timeout", *.drain_timeout), ("lame_duck", *.lame_duck),
-            ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)])
+            ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)]),
+        amount(&.needed.saturating_sub(*.grace_period)), amount(.needed)
     )]
     OverBudget {
         /// The lame duck.
@@ -68,10 +69,12 @@ pub enum PlanError {
     /// The other parts of the stop leave nothing of the grace period to the drain.
     #[error(
         "lame_duck {} + hooks_timeout {} + margin {} = {} leave no drain_timeout, \
-         allowed is less than the grace_period of {}: make {} shorter, or the grace_period longer",
+         allowed is less than the grace_period of {}: make {} shorter, or the grace_period longer \
+         than {}",
         amount(.lame_duck), amount(.hooks_timeout), amount(.margin),
         amount(.needed), amount(.grace_period),
-        Longest([("lame_duck", *.lame_duck), ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)])
+        Longest([("lame_duck", *.lame_duck), ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)]),
+        amount(.needed)
     )]
     NoTimeToDrain {
         /// The lame duck.
