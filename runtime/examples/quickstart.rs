@@ -20,7 +20,7 @@ mod greet;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write;
-use std::process::{ExitCode, Termination};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use axum::Router;
@@ -164,7 +164,9 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         .log_internal_errors(false)
         .init();
     let server = server(&variables)?;
-    Ok(lamplighter::block_on(server.run()).report())
+    let report = lamplighter::block_on(server.run());
+    // Returned from `main` it would tell on standard error what was not clean: the log has, there.
+    Ok(ExitCode::from(report.exit_code()))
 }
 
 /// Exit code 78 (`EX_CONFIG`) for a setting that is refused; else what the report says.
