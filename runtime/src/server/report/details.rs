@@ -12,6 +12,10 @@ use lamplighter_lifecycle::{CutWork, Failure, Report, WorkerOutcome};
 /// More lines are for a log, or for the report as JSON.
 const MOST_LINES: usize = 50;
 
+/// What to look for in code that did not end when it was aborted.
+const STUCK: &str = "stuck: aborted, and still there: it blocks its thread, or loops without an .await \
+                     that waits, which is where an abort takes hold";
+
 /// The lines below the report's own, each with its line break.
 pub(super) fn of(report: &Report) -> String {
     let mut lines = Vec::new();
@@ -25,10 +29,14 @@ pub(super) fn of(report: &Report) -> String {
             lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
         }
     }
+    let stuck = report.outcome.stuck > 0;
     let more = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
     if more > 0 {
         lines.push(line(format_args!("and {more} more"), ""));
+    }
+    if stuck {
+        lines.push(line(STUCK, ""));
     }
     lines.concat()
 }
