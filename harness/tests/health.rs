@@ -17,6 +17,8 @@ mod grpc;
 mod http;
 #[path = "health/in_process.rs"]
 mod in_process;
+#[path = "health/independent.rs"]
+mod independent;
 #[path = "health/phases.rs"]
 mod phases;
 #[path = "health/windows.rs"]
