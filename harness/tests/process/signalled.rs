@@ -3,7 +3,8 @@
 use lamplighter::Signal;
 use lamplighter_harness::{Probe, Process, Seen};
 
-use super::{assert_in_order, quickstart, unruly};
+use super::refused::allowed;
+use super::{assert_in_order, not_tested, quickstart, unruly};
 
 /// Sends a signal again and again until it is taken as `taken`: the same signal sent within the
 /// debounce counts once. The process tells of each before the next is sent, so that none is sent too
@@ -250,6 +251,24 @@ async fn nohup_keeps_a_server_through_sighup() {
     assert_eq!(exit.code, Some(0), "{exit}");
     assert!(exit.stdout.contains("stopping      SIGTERM"), "{exit}");
     assert!(!exit.stdout.contains("SIGHUP"), "{exit}");
+}
+
+#[tokio::test]
+async fn a_signal_inherited_as_blocked_stops_a_server_all_the_same() {
+    const BLOCKED: [&str; 3] = ["env", "--block-signal=TERM", "--block-signal=INT"];
+    let trial: Vec<&str> = BLOCKED.into_iter().chain(["true"]).collect();
+    if !allowed(&trial) {
+        not_tested("this machine's `env` blocks no signals");
+        return;
+    }
+    for signal in [Signal::Sigterm, Signal::Sigint] {
+        let process = quickstart().under(BLOCKED).start();
+        process.ready().await;
+        process.signal(signal);
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(0), "{exit}");
+        assert_in_order(&exit.stdout, &[&format!("stopping      {signal}"), "stop"]);
+    }
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 #[cfg(unix)]
 mod effect;
 #[cfg(unix)]
+mod mask;
+#[cfg(unix)]
 mod pipes;
 #[cfg(unix)]
 mod process_wide;
@@ -175,7 +177,9 @@ impl SignalSource for ChannelSignals {
 /// Any number of these may listen at once; each gets every signal. They are read by one thread of
 /// the process. After the last one of the process is gone the signals have their default effect
 /// again. SIGINT and SIGHUP that the process inherited as ignored (`nohup`, background jobs of a
-/// script) stay ignored, armed or not.
+/// script) stay ignored, armed or not. A signal that it inherited as *blocked*, of a parent that
+/// takes its own from a descriptor and forgot to undo that, is listened to like any other: nobody
+/// means a server that only SIGKILL can stop.
 ///
 /// For sources that add to it or filter it.
 #[cfg(unix)]

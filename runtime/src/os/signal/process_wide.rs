@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no subscriber is called under the registry's lock.
 //! **Invariant:** a signal is handed to the subscribers or has its default effect: none is lost.
+//! **Invariant:** what is armed is heard, whatever this process inherited as blocked.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use lamplighter_lifecycle::Signal;
 
 use super::effect::{self, Effect};
+use super::mask;
 use super::pipes::{self, Pipe, Reader};
 use crate::os::clock::Moment;
 use crate::os::log;
@@ -309,6 +311,7 @@ fn read_signals(control: &UnixStream) {
                 (registry.readers(), None)
             }
         };
+        mask::unblock(readers.iter().map(|reader| reader.signal));
         pipes::wait(control, &readers, limit);
         pipes::take(control);
         for reader in &readers {
