@@ -10,6 +10,8 @@
 mod calls;
 #[path = "app/deadlines.rs"]
 mod deadlines;
+#[path = "app/http1.rs"]
+mod http1;
 #[path = "app/reflection.rs"]
 mod reflection;
 #[path = "app/stops.rs"]

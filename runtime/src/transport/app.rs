@@ -62,7 +62,9 @@ impl<S> App<S> {
     /// rest to what was put together so far.
     ///
     /// gRPC is what is posted with the content type `application/grpc`, with or without a codec's name.
-    /// gRPC-Web is something else, and goes on as a plain request.
+    /// gRPC-Web is something else, and goes on as a plain request. gRPC that comes by HTTP/1, as from a
+    /// proxy that does not speak HTTP/2 to its upstreams, is answered with 505 and begins nothing: its
+    /// status could not be told.
     ///
     /// A call that names a timeout (`grpc-timeout`) gets no more than that, as every call of gRPC to a
     /// server: if its answer has not begun by then, it is dropped, and answered with DEADLINE_EXCEEDED.

@@ -2,14 +2,17 @@
 //!
 //! **Invariant:** a request is told to be gRPC by its method and its content type, and by nothing else.
 //! **Invariant:** what is no POST pays for no look at its headers.
+//! **Invariant:** no call is begun whose status could not be told: that stands in trailers, which HTTP/1
+//! has for nobody who was not promised them.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::CONTENT_TYPE;
-use http::{Method, Request};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use pin_project_lite::pin_project;
 
 use super::shutdown_signal::ShutdownSignal;
@@ -20,6 +23,25 @@ use super::shutdown_signal::ShutdownSignal;
 pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
     let rest = rest_of_kind(request);
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// Whether a request that is gRPC has come by a version of HTTP that gRPC does not exist for.
+#[inline]
+pub(super) fn needs_http2<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_2
+}
+
+/// What such a request is answered with, in the words of HTTP and with what is spoken here (RFC 9110,
+/// 15.6.6): a proxy that turned HTTP/2 into HTTP/1 is told, where the answer to the call would be one
+/// without a status.
+#[cold]
+pub(super) fn refused_version() -> Response<tonic::body::Body> {
+    let text = Full::from("gRPC needs HTTP/2; this is HTTP/1");
+    let mut answer = Response::new(tonic::body::Body::new(text));
+    *answer.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, plain);
+    answer
 }
 
 /// Whether this is gRPC-Web, as bytes or as text.

@@ -89,6 +89,9 @@ pub(super) enum Endpoint {
     Health(HealthMethod),
     #[cfg(feature = "grpc")]
     Reflection(ReflectionMethod),
+    /// One of the two, by a version of HTTP that gRPC does not exist for.
+    #[cfg(feature = "grpc")]
+    NeedsHttp2,
 }
 
 impl Infrastructure {
@@ -127,14 +130,20 @@ impl Infrastructure {
             return None;
         }
         let path = request.uri().path();
-        if self.grpc_health
+        let endpoint = if self.grpc_health
             && let Some(method) = HealthMethod::of(path)
         {
-            return Some(Endpoint::Health(method));
-        }
-        let method = ReflectionMethod::of(path)?;
-        self.reflection.as_ref()?;
-        Some(Endpoint::Reflection(method))
+            Endpoint::Health(method)
+        } else {
+            let method = ReflectionMethod::of(path)?;
+            self.reflection.as_ref()?;
+            Endpoint::Reflection(method)
+        };
+        Some(if super::grpc::needs_http2(request) {
+            Endpoint::NeedsHttp2
+        } else {
+            endpoint
+        })
     }
 
     /// Answers.
@@ -163,6 +172,8 @@ impl Infrastructure {
                 let (health, signal) = (this.health.clone(), this.signal.clone());
                 Box::pin(async move { boxed(method.answer(health, signal, request).await) })
             }
+            #[cfg(feature = "grpc")]
+            Endpoint::NeedsHttp2 => Box::pin(ready(boxed(super::grpc::refused_version()))),
             #[cfg(feature = "grpc")]
             Endpoint::Reflection(method) => {
                 let request = request.map(|body| this.until_draining(body));

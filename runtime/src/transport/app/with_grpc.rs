@@ -1,6 +1,7 @@
 //! A plain service with those of tonic beside it (floor 2).
 //!
 //! **Invariant:** the plain service is ready before it is called; tonic's always are.
+//! **Invariant:** gRPC that did not come by HTTP/2 gets to neither of them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,7 +17,7 @@ use tonic::service::Routes;
 use tower_service::Service;
 
 use super::body::AppBody;
-use crate::transport::grpc::is_grpc;
+use crate::transport::grpc::{is_grpc, needs_http2, refused_version};
 
 /// A plain service with the services of tonic beside it. See `App::grpc`.
 #[derive(Clone, Debug)]
@@ -36,13 +37,30 @@ enum Takes {
 
 impl Takes {
     #[inline]
-    fn takes<B>(self, request: &Request<B>) -> bool {
+    fn of<B>(self, request: &Request<B>) -> Whose {
+        if is_grpc(request) {
+            return if needs_http2(request) {
+                Whose::Nobodys
+            } else {
+                Whose::Tonics
+            };
+        }
         match self {
-            Self::Grpc => is_grpc(request),
+            Self::Grpc => Whose::Plain,
             #[cfg(feature = "grpc-web")]
-            Self::GrpcAndWeb => is_grpc(request) || crate::transport::grpc::is_grpc_web(request),
+            Self::GrpcAndWeb if crate::transport::grpc::is_grpc_web(request) => Whose::Tonics,
+            #[cfg(feature = "grpc-web")]
+            Self::GrpcAndWeb => Whose::Plain,
         }
     }
+}
+
+/// Who answers a request.
+#[derive(Clone, Copy, Debug)]
+enum Whose {
+    Plain,
+    Tonics,
+    Nobodys,
 }
 
 impl<S> WithGrpc<S> {
@@ -83,14 +101,14 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let call = if self.takes.takes(&request) {
-            Call::Grpc {
-                future: self.grpc.call(request),
-            }
-        } else {
-            Call::Plain {
+        let call = match self.takes.of(&request) {
+            Whose::Plain => Call::Plain {
                 future: self.plain.call(request),
-            }
+            },
+            Whose::Tonics => Call::Grpc {
+                future: self.grpc.call(request),
+            },
+            Whose::Nobodys => Call::Refused,
         };
         AppFuture {
             call,
@@ -113,6 +131,7 @@ pin_project! {
     enum Call<P, G> {
         Plain { #[pin] future: P },
         Grpc { #[pin] future: G },
+        Refused,
     }
 }
 
@@ -139,6 +158,7 @@ where
                 Ok(answer) => Ok(answer.map(AppBody::grpc)),
                 Err(never) => match never {},
             }),
+            CallProj::Refused => Poll::Ready(Ok(refused_version().map(AppBody::grpc))),
         }
     }
 }
