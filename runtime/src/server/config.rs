@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use lamplighter_lifecycle::Plan;
 
-use crate::os::listener::Addr;
+use crate::os::listener::{Addr, AddrError};
 
 pub use error::ConfigError;
 pub use variables::Variables;
@@ -114,8 +114,13 @@ impl Config {
     /// Those of [`from_env`](Self::from_env).
     pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
         let port = variables.decimal(PORT, 0..=u16::MAX, "")?;
-        let allowed = "an IP address, localhost, or unix: and a path; a port goes into PORT";
-        let listen = variables.read(LISTEN, allowed, listen)?;
+        let wants_path = matches!(variables.text(LISTEN), Ok(Some(text)) if text.starts_with(UNIX));
+        let allowed = if wants_path {
+            AddrError::allowed_path()
+        } else {
+            "an IP address, localhost, or unix: and a path; a port goes into PORT".into()
+        };
+        let listen = variables.read(LISTEN, &allowed, listen)?;
         if matches!(listen, Some(Listen::Unix(_))) {
             let allowed = "not to set it, since LISTEN is a Unix socket, which has no port";
             variables.read(PORT, allowed, |_| None::<()>)?;
@@ -194,12 +199,15 @@ impl Config {
     }
 }
 
+/// What the path of a Unix socket stands behind.
+const UNIX: &str = "unix:";
+
 /// The one name that is allowed is answered here: a resolver may block, fail or answer twice.
 fn listen(text: &str) -> Option<Listen> {
     if text == "localhost" {
         return Some(Listen::Ip(Ipv4Addr::LOCALHOST.into()));
     }
-    if text.starts_with("unix:") {
+    if text.starts_with(UNIX) {
         return text.parse().ok().map(Listen::Unix);
     }
     let bare = text

@@ -98,6 +98,12 @@ pub struct AddrError {
 }
 
 impl AddrError {
+    /// Which paths of Unix sockets there are, in words.
+    #[cfg(feature = "config")]
+    pub(crate) fn allowed_path() -> String {
+        format!("unix: and a path of 1 to {MOST_PATH_BYTES} bytes")
+    }
+
     /// The address of the Unix socket at `path`, if there can be one.
     pub(super) fn check_path(path: &Path) -> Result<Addr, Self> {
         unix(path).map_err(|problem| Self {
