@@ -1,12 +1,14 @@
 //! One readiness check: a named question that a component answers in time, or is down (floor 2).
 //!
 //! **Invariant:** an error, a panic and silence are all one thing: down.
-//! **Invariant:** whoever is asked is asked by one at a time, and the others share the answer.
+//! **Invariant:** whoever is asked is asked by one at a time, and the others share the answer, even one
+//! that is not kept: however many ask, nobody waits for more than two.
 
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,11 +42,15 @@ pub struct Check {
     cache: Duration,
     latest: Mutex<Option<Latest>>,
     turn: tokio::sync::Mutex<()>,
+    /// How often it was asked.
+    asked: AtomicU64,
 }
 
 /// What a check has said last.
 #[derive(Clone)]
 pub(super) struct Latest {
+    /// Which question that answered, of all that were asked.
+    number: u64,
     pub(super) at: Instant,
     pub(super) took: Duration,
     pub(super) answer: Result<(), Arc<str>>,
@@ -73,6 +79,7 @@ impl Check {
             cache: CACHE,
             latest: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
+            asked: AtomicU64::default(),
         }
     }
 
@@ -84,7 +91,9 @@ impl Check {
     }
 
     /// For how long an answer is good enough for those who ask next: 1 s unless told, so that what
-    /// is behind the check is not asked by every probe. Zero asks every time. A start always asks.
+    /// is behind the check is not asked by every probe. Zero asks every time; those who ask while it is
+    /// being asked then wait for one answer to a question that was put after theirs. A start always
+    /// asks.
     #[must_use]
     pub const fn cache_for(mut self, cache: Duration) -> Self {
         self.cache = cache;
@@ -108,8 +117,12 @@ impl Check {
 
     /// Asks, unless the last answer is fresh enough; whether it says something else than before.
     pub(super) async fn ask(&self, clock: &Clock) -> bool {
+        let before_mine = self.asked.load(Ordering::Acquire);
         let _turn = self.turn.lock().await;
-        let fresh = |latest: &Latest| clock.now() < latest.at + self.cache;
+        let fresh = |latest: &Latest| {
+            // Put by another one while this one waited for its turn.
+            latest.number > before_mine || clock.now() < latest.at + self.cache
+        };
         if lock(&self.latest).as_ref().is_some_and(fresh) {
             return false;
         }
@@ -127,6 +140,7 @@ impl Check {
 
     /// Asks once.
     pub(super) async fn run(&self, clock: &Clock) -> Result<(), Arc<str>> {
+        let number = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let began = clock.now();
         let deadline = began + self.timeout;
         // The closure itself may panic as well as its future.
@@ -147,6 +161,7 @@ impl Check {
         };
         let at = clock.now();
         *lock(&self.latest) = Some(Latest {
+            number,
             at,
             took: at.since(began),
             answer: answer.clone(),

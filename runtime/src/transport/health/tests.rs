@@ -1,6 +1,7 @@
 //! What a health says of itself, without a server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ::http::Method;
@@ -108,4 +109,68 @@ fn messages_have_the_bytes_of_the_protocol() {
             "HealthListResponse"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_who_ask_what_is_never_kept_wait_for_one_answer_that_was_begun_after_they_asked() {
+    let health = ready();
+    health.inner.clock.begin(&Handle::current());
+    let asked = Arc::new(AtomicU32::new(0));
+    let (count, clock) = (Arc::clone(&asked), health.inner.clock.clone());
+    let slow = move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        let clock = clock.clone();
+        async move {
+            let answers_at = clock.now() + Duration::from_millis(900);
+            clock.sleep_until(answers_at).await;
+            Ok::<(), String>(())
+        }
+    };
+    health.check(Check::new("slow", slow).cache_for(Duration::ZERO));
+    let began = health.inner.clock.now();
+    let answers = join_all((0..100).map(|_| health.assess())).await;
+    assert!(
+        answers
+            .iter()
+            .all(|status| *status == ServingStatus::Serving)
+    );
+    // One for the first, and one for all who came while that was being asked: it may have seen what
+    // was true before they came.
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    let waited = health.inner.clock.now().since(began);
+    assert_eq!(waited, Duration::from_millis(1800));
+    // Nothing is kept for those who come later.
+    assert_eq!(health.assess().await, ServingStatus::Serving);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_was_given_up_is_no_answer_for_those_who_wait() {
+    let health = ready();
+    health.inner.clock.begin(&Handle::current());
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let second_hangs = move || {
+        let hangs = count.fetch_add(1, Ordering::SeqCst) == 1;
+        async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            tokio::task::yield_now().await;
+            Ok::<(), String>(())
+        }
+    };
+    health.check(Check::new("slow", second_hangs).cache_for(Duration::ZERO));
+    let mut first = spawn(health.assess());
+    assert_pending!(first.poll());
+    let mut second = spawn(health.assess());
+    assert_pending!(second.poll());
+    let mut third = spawn(health.assess());
+    assert_pending!(third.poll());
+    assert_eq!(first.await, ServingStatus::Serving);
+    assert_pending!(second.poll());
+    assert_pending!(third.poll());
+    drop(second);
+    assert_eq!(third.await, ServingStatus::Serving);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
