@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 
@@ -180,6 +181,31 @@ async fn what_is_no_listener_is_refused() {
     assert_eq!(exit.code, Some(78), "{exit}");
     assert!(exit.stderr.contains("it does not listen"), "{exit}");
     drop(listener);
+}
+
+#[tokio::test]
+async fn a_hand_over_that_went_wrong_is_refused_where_all_of_it_is_taken() {
+    let (_listener, addr) = bound();
+    let client = std::net::TcpStream::connect(addr).unwrap();
+    for (program, told) in [
+        (
+            quickstart().inheriting(client, &["web"]),
+            "inherited as \"web\" is not usable: it does not listen",
+        ),
+        (
+            quickstart().inheriting(File::open("/dev/null").unwrap(), &["web"]),
+            "inherited as \"web\" is not usable: ",
+        ),
+        (
+            quickstart().env("LISTEN_FDS", "two"),
+            "LISTEN_FDS is \"two\", allowed is",
+        ),
+    ] {
+        let exit = program.start().exit().await;
+        assert_eq!(exit.code, Some(78), "{exit}");
+        assert!(exit.stderr.contains(told), "{told}: {exit}");
+        assert!(!exit.stdout.contains("ready on"), "{exit}");
+    }
 }
 
 #[tokio::test]

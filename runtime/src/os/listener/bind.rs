@@ -162,9 +162,11 @@ impl Bind {
     }
 
     /// The names of the inherited listeners that no server has taken yet, in their order; a name
-    /// stands there as often as there are listeners of it. Empty where nothing was inherited, or
-    /// where the variables make no sense: what is wrong then comes out of a start that is asked for
-    /// one of them.
+    /// stands there as often as it was passed. Empty where nothing was inherited.
+    ///
+    /// What was passed and is no good has its name here too, so that a server which listens on all of
+    /// them does not start without it: a socket that does not listen, a file. Where the variables make
+    /// no sense there is one name, `unknown`. What is wrong comes out of the start that asks for it.
     ///
     /// Does what the first call of [`inherited`](Self::inherited) does.
     #[cfg(unix)]

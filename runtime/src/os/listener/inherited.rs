@@ -98,13 +98,15 @@ pub(super) fn claim() {
     table();
 }
 
-/// The names of the listeners that nobody has taken yet, in their order.
+/// The names of what nobody has taken yet, in their order, usable or not; [`UNNAMED`] where the
+/// variables make no sense. Whoever asks for one that is no good hears why: passed over in silence, a
+/// server would listen where nobody sends.
 pub(super) fn names() -> Vec<String> {
     let Ok(table) = table() else {
-        return Vec::new();
+        return vec![UNNAMED.to_owned()];
     };
     let rows = table.lock().unwrap_or_else(PoisonError::into_inner);
-    let free = |row: &&Row| matches!(row.socket, Socket::There(_));
+    let free = |row: &&Row| !matches!(row.socket, Socket::Taken);
     rows.iter()
         .filter(free)
         .map(|row| row.name.clone())
@@ -223,6 +225,9 @@ impl Inherited {
     }
 }
 
+/// What has no name, as `sd_listen_fds_with_names(3)` calls it.
+const UNNAMED: &str = "unknown";
+
 /// The variables of the protocol.
 #[derive(Debug)]
 struct Variables {
@@ -260,8 +265,7 @@ impl Variables {
             ));
         };
         let Some(names) = self.names.as_ref().filter(|names| !names.is_empty()) else {
-            // As `sd_listen_fds_with_names(3)` calls them.
-            return Ok(vec!["unknown".to_owned(); count]);
+            return Ok(vec![UNNAMED.to_owned(); count]);
         };
         let names: Vec<String> = names.split(':').map(str::to_owned).collect();
         if names.len() != count {
