@@ -95,7 +95,8 @@ fn plain() -> Router {
         .route("/sleep", get(nap))
         .route("/echo", post(|body: String| async { body }))
         .route("/events", get(events))
-        .route("/ws", get(ws))
+        // CONNECT: a WebSocket over HTTP/2 (RFC 8441).
+        .route("/ws", get(ws).connect(ws))
 }
 
 /// Plain routes and gRPC on one port.
