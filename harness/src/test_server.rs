@@ -244,6 +244,13 @@ impl TestServer {
 
 // Its life.
 impl TestServer {
+    /// How long each wait of the test for this server may take from now on, and each of the clients
+    /// that it gives from now on. For a test that waits for what never comes: the start, and what was
+    /// waited for until then, had what the [builder](Self::builder) was told.
+    pub const fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// Gives this server a signal, as if the process had got it.
     pub fn signal(&self, signal: Signal) {
         self.handle().signal(signal);

@@ -127,9 +127,8 @@ fn a_server_whose_handler_holds_its_only_thread_fails_its_test_and_holds_nobody(
     };
     let app = axum::Router::new().route("/", axum::routing::get(block));
     let runtime = runtime().unwrap();
-    let patience = Duration::from_millis(300);
-    let builder = TestServer::builder().patience(patience);
-    let server = runtime.block_on(builder.spawn(app));
+    let mut server = runtime.block_on(TestServer::spawn(app));
+    server.set_patience(Duration::from_millis(300));
     let mut probe = runtime.block_on(server.probe());
     runtime.block_on(probe.request("/")).unwrap();
     runtime.block_on(gate.reached(1));

@@ -210,11 +210,10 @@ async fn dropping_a_start_ends_the_server() {
 
 #[tokio::test]
 async fn a_wait_that_is_never_met_says_what_for_how_long_and_what_came_instead() {
-    let patience = Duration::from_millis(50);
-    let builder = TestServer::builder().patience(patience);
     let gate = Gate::new();
-    let server = builder.spawn(held(&gate)).await;
+    let mut server = TestServer::spawn(held(&gate)).await;
     let mut probe = server.probe().await;
+    server.set_patience(Duration::from_millis(50));
     probe.request("/held").await.unwrap();
     gate.reached(1).await;
     server.signal(Signal::Sigterm);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use lamplighter::{ServerEventKind as Event, Signal};
+use lamplighter::{Check, ServerEventKind as Event, Signal};
 use lamplighter_harness::TestServer;
 
 use crate::hello;
@@ -68,12 +68,19 @@ async fn an_event_is_found_behind_hundreds_of_others() {
 }
 
 #[tokio::test]
+async fn a_start_that_never_ends_is_told_with_what_was_told_so_far() {
+    let never = Check::new("warm-up", std::future::pending::<Result<(), String>>);
+    let builder = TestServer::builder().check(never);
+    let said = failure(builder.patience(Duration::from_millis(50)).spawn(hello())).await;
+    for part in ["waits.rs", "50ms for the server to start", "events so far"] {
+        assert!(said.contains(part), "no {part:?}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn an_event_that_does_not_come_is_told_with_those_that_came() {
-    let patience = Duration::from_millis(50);
-    let server = TestServer::builder()
-        .patience(patience)
-        .spawn(hello())
-        .await;
+    let mut server = TestServer::spawn(hello()).await;
+    server.set_patience(Duration::from_millis(50));
     let said = failure(server.event("a stop of somebody's", is_stopping)).await;
     for part in [
         "waits.rs",
