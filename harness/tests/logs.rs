@@ -11,8 +11,8 @@ use std::sync::mpsc;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::get;
-use lamplighter::{Check, Healthcheck, Hook, Server, ServerHandle};
-use lamplighter_harness::{Manners, Probe, Seen, TestServer, within};
+use lamplighter::{Check, Healthcheck, Hook, Phase, Server, ServerHandle};
+use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 use tracing::{Instrument, info, info_span};
 use tracing_test::traced_test;
 
@@ -56,7 +56,7 @@ const SAID: [&str; 16] = [
     "works",
     "handles HTTP/1.1 /one",
     "handles HTTP/2.0 /two",
-    "stopping: stop requested, within 35.0s; requests in flight: 0",
+    "stopping: stop requested, within 35.0s; requests in flight: ",
     "told that it stops",
     "finishes its work",
     "hook begins hook=hook#1",
@@ -86,6 +86,24 @@ async fn a_test_sees_whatever_is_said_for_its_server_on_any_thread() {
     for said in SAID {
         assert!(logs_contain(said), "nothing says {said:?}");
     }
+}
+
+#[tokio::test]
+#[traced_test]
+async fn a_stop_says_what_it_has_to_wait_for() {
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let held = || async move { inside.pass().await };
+    let server = TestServer::spawn(Router::new().route("/", get(held))).await;
+    let mut probe = server.probe().await;
+    probe.request("/").await.unwrap();
+    gate.reached(1).await;
+    drop(server.handle().stop());
+    server.reached(Phase::Draining).await;
+    gate.open();
+    assert!(server.wait().await.is_clean());
+    let said = "stopping: stop requested, within 35.0s; requests in flight: 1";
+    assert!(logs_contain(said));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -111,7 +111,10 @@ async fn one_without_manners_is_told_to_go_and_closed() {
         (Manners::NoPong, TimedOut),
         (Manners::Mute, TimedOut),
     ] {
-        let server = started().await;
+        // One that ends by itself is given the time for that, however little of it the machine has.
+        let drain = if end == Graceful { 30_000 } else { 300 };
+        let plan = Plan::new().drain_timeout(millis(drain));
+        let server = TestServer::start(server(&Gate::new()).plan(plan)).await;
         let mut probe = server.misbehave().http2(manners).await;
         serves(&server).await;
         // It reads, and would answer if it had manners.

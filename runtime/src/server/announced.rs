@@ -5,11 +5,10 @@
 
 use std::fmt;
 
-use lamplighter_lifecycle::{Announcement, Cause, Instant};
+use lamplighter_lifecycle::{Announcement, Machine, Phase};
 
 use super::life::{Bound, Life};
 use crate::os::log;
-use crate::transport::Sink;
 
 /// Logs what is announced, if it is one of the two.
 pub(super) fn log(life: &Life, announcement: &Announcement) {
@@ -49,17 +48,20 @@ struct Stop<'a>(&'a Life);
 impl fmt::Display for Stop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let life = self.0;
-        let asked = |machine: &lamplighter_lifecycle::Machine| {
-            let cause: Option<Cause> = machine.cause().cloned();
-            let ends_by: Option<Instant> = machine.ends_by();
-            (cause, ends_by)
+        let asked = |machine: &Machine| {
+            let began = machine.entered(Phase::LameDuck);
+            let within = machine
+                .ends_by()
+                .zip(began)
+                .map(|(end, began)| end.since(began));
+            (machine.cause().cloned(), within)
         };
-        let (cause, ends_by) = life.ask(asked);
+        let (cause, within) = life.ask(asked);
         if let Some(cause) = cause {
             write!(f, "{cause}")?;
         }
-        match ends_by {
-            Some(end) => write!(f, ", within {:.1?}", end.since(life.now()))?,
+        match within {
+            Some(within) => write!(f, ", within {within:.1?}")?,
             None => f.write_str(", for as long as it takes")?,
         }
         write!(f, "; requests in flight: {}", life.in_flight())
