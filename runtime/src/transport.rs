@@ -47,6 +47,7 @@ mod orders;
 #[cfg(feature = "axum")]
 mod outside;
 mod own_answer;
+mod parting;
 mod peer;
 mod protocol;
 #[cfg(feature = "grpc")]

@@ -17,6 +17,7 @@ use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 
 use super::in_flight::By;
 use super::io::Place;
+use super::parting::Partings;
 use super::stalled::Stalled;
 use super::upload::Upload;
 use super::verb::Verb;
@@ -62,6 +63,8 @@ pub(super) struct Account {
     pub(super) stalled: Stalled,
     /// HTTP/1: of the request that began last.
     pub(super) upload: Upload,
+    /// HTTP/2: of all requests.
+    pub(super) partings: Partings,
     ending: Mutex<Ending>,
     waker: Mutex<Option<Waker>>,
     socket: Mutex<Place>,
@@ -104,6 +107,7 @@ impl Account {
             waiting: Mutex::default(),
             stalled: Stalled::default(),
             upload: Upload::default(),
+            partings: Partings::default(),
             ending: Mutex::default(),
             waker: Mutex::new(None),
             socket: Mutex::new(Place::Elsewhere),
@@ -165,10 +169,29 @@ impl Account {
         self.stalled.wake();
     }
 
-    /// Takes note of one of the two things that end infrastructure's streams, and lets them see it.
+    /// Takes note of one of the two things that end infrastructure's streams and those that stay, and lets
+    /// them see it.
     pub(super) fn comes_to_its_end(&self, flag: u16) {
         self.raise(flag);
-        if self.has_agreed_to_end() && self.infrastructure.load(Ordering::Acquire) > 0 {
+        if self.has_agreed_to_end()
+            && (self.infrastructure.load(Ordering::Acquire) > 0 || self.has_partings())
+        {
+            self.stalled.wake();
+        }
+    }
+
+    /// HTTP/2: takes note of the latest stream whose request is to come in part.
+    #[inline]
+    pub(super) fn expects(&self, latest: u32) {
+        if self.partings.came(latest) {
+            self.stalled.wake();
+        }
+    }
+
+    /// HTTP/2: nothing comes or goes any more.
+    pub(super) fn falls_silent(&self) {
+        self.raise(flag::OVER);
+        if self.has_partings() {
             self.stalled.wake();
         }
     }

@@ -18,6 +18,7 @@ use super::account::Account;
 use super::flag;
 use super::in_flight::{By, Exchange};
 use super::infrastructure::InfrastructureBody;
+use super::parting;
 use super::service::BoxError;
 use super::spawning;
 
@@ -52,7 +53,7 @@ impl Hold {
     fn release(self) {
         match self {
             Self::Sole(exchange) => exchange.settle(By::Connection),
-            Self::Shared(exchange) => settle_last(exchange, By::Stream),
+            Self::Shared(exchange) => Exchange::settle_last(exchange, By::Stream),
         }
     }
 }
@@ -88,12 +89,6 @@ impl Drop for Held {
             }
             hold.release();
         }
-    }
-}
-
-fn settle_last(exchange: Arc<Exchange>, by: By) {
-    if let Some(exchange) = Arc::into_inner(exchange) {
-        exchange.settle(by);
     }
 }
 
@@ -170,9 +165,26 @@ where
                 exchange.upgrade();
             } else if hold.is_http1() || self.is_end_stream() {
                 exchange.finish();
+                if let Hold::Shared(exchange) = hold
+                    && parting::is_due(exchange)
+                {
+                    // hyper hands the head over, and drops this, in the very poll that it was made in.
+                    parting::announce(Arc::clone(exchange));
+                }
             }
         }
         self
+    }
+}
+
+/// Lets go of a body that has given its last frame, where its stream may stay for longer than its answer
+/// takes (`parting`). It may panic in that.
+#[cold]
+fn leave<B>(mut content: Pin<&mut Content<B>>, held: &mut Held) {
+    let gone = Content::Own { text: None };
+    drop(catch_unwind(AssertUnwindSafe(|| content.set(gone))));
+    if let Some(Hold::Shared(exchange)) = held.take() {
+        parting::announce(exchange);
     }
 }
 
@@ -199,12 +211,16 @@ where
         let polled = match this.content.as_mut().project() {
             ContentProj::Own { text } => {
                 exchange.finish();
-                return Poll::Ready(text.take().map(|text| {
+                let frame = text.take().map(|text| {
                     Ok(Frame::data(Chunk {
                         data: Data::Own(text),
                         hold: hold.for_chunk(),
                     }))
-                }));
+                });
+                if parting::is_due(exchange) {
+                    leave(this.content, this.hold);
+                }
+                return Poll::Ready(frame);
             }
             ContentProj::Application { body } => polled(body, cx, Data::Application),
             ContentProj::Infrastructure { body } => polled(Pin::new(body), cx, Data::Own),
@@ -227,7 +243,7 @@ where
         if last {
             exchange.finish();
         }
-        Poll::Ready(frame.map(|frame| {
+        let frame = frame.map(|frame| {
             frame.map(|frame| {
                 frame.map_data(|data| Chunk {
                     hold: if data.has_remaining() {
@@ -238,7 +254,11 @@ where
                     data,
                 })
             })
-        }))
+        });
+        if last && parting::is_due(exchange) {
+            leave(this.content, this.hold);
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -369,7 +389,7 @@ impl<D: Buf> Drop for Chunk<D> {
             if self.has_remaining() {
                 exchange.lose();
             }
-            settle_last(exchange, By::Connection);
+            Exchange::settle_last(exchange, By::Connection);
         }
     }
 }

@@ -28,3 +28,5 @@ pub(super) const REFUSING: u16 = 1 << 10;
 pub(super) const TUNNELS: u16 = 1 << 11;
 /// HTTP/2: the peer has answered the PING behind GOAWAY.
 pub(super) const AGREED: u16 = 1 << 12;
+/// The conversation is over, whatever the tasks of its streams still do.
+pub(super) const OVER: u16 = 1 << 13;

@@ -16,8 +16,10 @@ use std::collections::BTreeSet;
 use bytes::{Buf, BufMut, BytesMut};
 
 mod ends;
+mod uploads;
 
 pub(super) use ends::Ends;
+pub(super) use uploads::Uploads;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;

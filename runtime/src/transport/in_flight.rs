@@ -22,6 +22,8 @@ pub(super) struct Exchange {
     end: AtomicU8,
     lost: AtomicBool,
     infrastructure: AtomicBool,
+    /// HTTP/2: it has a body, which is no tunnel's.
+    upload: bool,
 }
 
 const UNKNOWN: u64 = u64::MAX;
@@ -52,7 +54,19 @@ impl Exchange {
             end: AtomicU8::new(UNFINISHED),
             lost: AtomicBool::new(false),
             infrastructure: AtomicBool::new(false),
+            upload: false,
         }
+    }
+
+    /// As it is, with a body that is to come.
+    pub(super) const fn with_upload(mut self, upload: bool) -> Self {
+        self.upload = upload;
+        self
+    }
+
+    /// HTTP/2: whether it came with a body.
+    pub(super) const fn has_upload(&self) -> bool {
+        self.upload
     }
 
     /// It is no work of the application's: a drain does not wait for its end.
@@ -123,6 +137,13 @@ impl Exchange {
             .account()
             .waits(self.number, self.verb, begun_at, cx.waker());
         self.begun_at.store(begun_at.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// One of those who hold it lets go; it is over with the last of them.
+    pub(super) fn settle_last(exchange: Arc<Self>, by: By) {
+        if let Some(exchange) = Arc::into_inner(exchange) {
+            exchange.settle(by);
+        }
     }
 
     /// It is over.

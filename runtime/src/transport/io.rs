@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
-use super::frames::{Ends, Frames};
+use super::frames::{Ends, Frames, Uploads};
 use super::seen::Seen;
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
@@ -80,6 +80,8 @@ pub(super) struct ConnectionIo {
     http1: bool,
     /// HTTP/2: the ends of answers among the frames that were written.
     ends: Ends,
+    /// HTTP/2: the requests that are to come in part.
+    uploads: Uploads,
     /// HTTP/2: what passes, from when it is worth a look.
     frames: Option<Box<Frames>>,
 }
@@ -91,6 +93,10 @@ impl ConnectionIo {
             seen.read(&prefix, true);
             account.upload.read(&prefix, true);
         }
+        let mut uploads = Uploads::default();
+        if !http1 {
+            account.expects(uploads.came(&prefix));
+        }
         Self {
             socket: Some(socket),
             prefix,
@@ -98,6 +104,7 @@ impl ConnectionIo {
             seen,
             http1,
             ends: Ends::default(),
+            uploads,
             frames: None,
         }
     }
@@ -229,10 +236,13 @@ impl AsyncRead for ConnectionIo {
                     let between = this.account.in_flight() == 0;
                     this.seen.read(bytes, between);
                     this.account.upload.read(bytes, between);
-                } else if let Some(frames) = &mut this.frames {
-                    this.account.refused(frames.came(bytes));
-                    if frames.has_agreed() && !this.account.has(flag::AGREED) {
-                        this.account.comes_to_its_end(flag::AGREED);
+                } else {
+                    this.account.expects(this.uploads.came(bytes));
+                    if let Some(frames) = &mut this.frames {
+                        this.account.refused(frames.came(bytes));
+                        if frames.has_agreed() && !this.account.has(flag::AGREED) {
+                            this.account.comes_to_its_end(flag::AGREED);
+                        }
                     }
                 }
             }

@@ -187,7 +187,10 @@ where
             self.account.upload.begins(len);
             Hold::Sole(exchange)
         } else {
-            Hold::Shared(Arc::new(exchange))
+            // Asked whether it is at its end, h2 would take its lock.
+            let has_body = request.body().size_hint().exact() != Some(0);
+            let upload = has_body && request.method() != Method::CONNECT;
+            Hold::Shared(Arc::new(exchange.with_upload(upload)))
         };
         Answering {
             step: self.step(&hold, request),

@@ -1,5 +1,5 @@
-//! HTTP/2 streams that cannot go on: what wakes them when they are cut, and what ends them then
-//! (floor 2).
+//! HTTP/2 streams that cannot go on, or stay when they are done: what wakes them when they are cut, and
+//! what ends them then (floor 2).
 //!
 //! hyper does not poll the body of an answer while a part of it waits for a window that the peer has not
 //! granted, so that the body never hears that it is cut. The task of a stream that is still pending when
@@ -24,6 +24,7 @@ use slab::Slab;
 
 use super::account::{Account, lock};
 use super::flag;
+use super::parting::{self, Parting};
 use super::spawning::{self, Purpose};
 
 /// The streams of one connection that are pending.
@@ -80,6 +81,7 @@ pub(super) fn until_over<F: Future<Output = ()>>(
 ) -> UntilOver<F> {
     UntilOver {
         stream,
+        parting: None,
         place: None,
         account,
         stall,
@@ -90,6 +92,8 @@ pin_project! {
     pub(super) struct UntilOver<F> {
         #[pin]
         stream: F,
+        // The stream is done, and held for a while.
+        parting: Option<Parting>,
         place: Option<usize>,
         account: Arc<Account>,
         stall: Option<Stall>,
@@ -98,6 +102,8 @@ pin_project! {
     impl<F> PinnedDrop for UntilOver<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
+            // Of a poll that panicked.
+            parting::settle();
             if let Some(place) = this.place.take() {
                 this.account.stalled.leave(place);
             }
@@ -110,7 +116,20 @@ impl<F: Future<Output = ()>> Future for UntilOver<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
+        if let Some(parting) = this.parting {
+            return parting.poll(cx);
+        }
         let polled = this.stream.poll(cx);
+        // Settled here, behind the poll that has handed over the last of its answer.
+        let parts = parting::settle();
+        if parts && polled.is_ready() {
+            *this.parting = Parting::begin(this.account);
+            if let Some(parting) = this.parting {
+                this.place
+                    .get_or_insert_with(|| this.account.stalled.enter(cx.waker()));
+                return parting.poll(cx);
+            }
+        }
         if polled.is_pending() {
             // The task is the same for as long as it lives, and so is its waker.
             this.place

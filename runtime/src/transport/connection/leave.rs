@@ -31,6 +31,9 @@ impl Connected {
         self.machine
             .handle(self.inner.sink.now(), Input::Ended(end));
         self.account.ends(end);
+        if self.account.protocol() == Protocol::Http2 {
+            self.account.falls_silent();
+        }
         // hyper drops the wrapper, which returns the socket.
         let socket = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Sniffing(sniff) => Some((sniff.into_socket(), None)),

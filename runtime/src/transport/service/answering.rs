@@ -26,6 +26,7 @@ use crate::transport::body::{AnswerBody, Held, Hold, cancelled, refused};
 use crate::transport::flag;
 use crate::transport::infrastructure::{self, InfrastructureBody};
 use crate::transport::own_answer::{Reason, Tongue};
+use crate::transport::parting;
 use crate::transport::tunnel;
 
 pin_project! {
@@ -147,6 +148,11 @@ where
         let Some(hold) = this.hold.take() else {
             return Poll::Ready(Err(cancelled()));
         };
+        if parting::is_due(hold.exchange()) {
+            // What the call holds is not to stay with its stream.
+            let gone = Step::Beyond;
+            drop(catch_unwind(AssertUnwindSafe(|| this.step.set(gone))));
+        }
         Poll::Ready(Ok(finish(answered, *this.tongue, hold)))
     }
 }

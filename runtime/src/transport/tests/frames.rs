@@ -11,7 +11,7 @@ pub(super) const PING: u8 = 6;
 pub(super) const GOAWAY: u8 = 7;
 
 pub(super) const ACK: u8 = 1;
-const END_STREAM: u8 = 1;
+pub(super) const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// `CANCEL` (RFC 9113, 7).
@@ -73,6 +73,15 @@ pub(super) fn get(stream: u32, path: &str) -> Vec<u8> {
     literal(&mut block, PATH, path);
     literal(&mut block, AUTHORITY, "test");
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &block)
+}
+
+/// A POST whose body is to come.
+pub(super) fn post(stream: u32, path: &str) -> Vec<u8> {
+    // POST and http are whole in the table.
+    let mut block = vec![0x83, 0x86];
+    literal(&mut block, PATH, path);
+    literal(&mut block, AUTHORITY, "test");
+    frame(HEADERS, END_HEADERS, stream, &block)
 }
 
 pub(super) fn connect(stream: u32) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! HTTP/2: in general, and when the server drains.
 
+mod early;
 mod force;
 pub(super) mod peer;
 mod stuck;

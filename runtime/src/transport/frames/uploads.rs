@@ -1,0 +1,189 @@
+//! Which requests' bodies are still to come, by the frames that came (floor 2).
+//!
+//! The body of a request has ended with END_STREAM or RST_STREAM on its stream (RFC 9113, 8.1); h2 tells
+//! that to whoever reads the body, and to nobody else. What is remembered is the streams' ids, which only
+//! rise (RFC 9113, 5.1.1).
+//!
+//! **Invariant:** a request that came with its whole body in one read takes no memory behind that read.
+//! **Invariant:** what is remembered is bounded, whatever the peer does.
+
+use bytes::Buf;
+
+use super::{DATA, END_STREAM, HEAD, HEADERS, MOST_STREAMS, NONE_YET, RST_STREAM};
+
+/// `PRI * HTTP/2.0` and so on, before the first frame (RFC 9113, 3.4).
+const PREFACE: usize = 24;
+
+/// The requests of a connection that have begun and not ended, as far as they came.
+#[derive(Debug)]
+pub(in crate::transport) struct Uploads {
+    /// Their streams, in the order of their ids.
+    open: Vec<u32>,
+    /// No later stream has begun.
+    newest: u32,
+    /// How much of the frame is still to come.
+    left: usize,
+    /// A head that came in part.
+    head: [u8; HEAD],
+    known: usize,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Self {
+            open: Vec::new(),
+            newest: 0,
+            left: PREFACE,
+            head: [0; HEAD],
+            known: 0,
+        }
+    }
+}
+
+impl Uploads {
+    /// Takes in what came; returns the latest stream whose request is still to come in part, or 0.
+    #[inline]
+    pub(in crate::transport) fn came(&mut self, mut bytes: &[u8]) -> u32 {
+        loop {
+            let skipped = self.left.min(bytes.len());
+            bytes.advance(skipped);
+            self.left -= skipped;
+            if bytes.is_empty() {
+                return self.open.last().copied().unwrap_or_default();
+            }
+            match bytes.split_first_chunk() {
+                Some((head, rest)) if self.known == 0 => {
+                    bytes = rest;
+                    self.begins(head);
+                }
+                _ => bytes = self.begins_in_part(bytes),
+            }
+        }
+    }
+
+    #[inline]
+    fn begins(&mut self, head: &[u8; HEAD]) {
+        let [a, b, c, kind, flags, stream @ ..] = *head;
+        self.left = u32::from_be_bytes([0, a, b, c]) as usize;
+        let stream = u32::from_be_bytes(stream) & NONE_YET;
+        let ends = flags & END_STREAM != 0;
+        match kind {
+            HEADERS if stream > self.newest => {
+                self.newest = stream;
+                if !ends {
+                    self.opens(stream);
+                }
+            }
+            HEADERS | DATA if ends => self.ends(stream),
+            RST_STREAM => self.ends(stream),
+            _ => {}
+        }
+    }
+
+    fn opens(&mut self, stream: u32) {
+        if self.open.len() == MOST_STREAMS {
+            // One that we have reset, most likely, and its peer does not go on with.
+            self.open.remove(0);
+        }
+        self.open.push(stream);
+    }
+
+    fn ends(&mut self, stream: u32) {
+        if let Ok(place) = self.open.binary_search(&stream) {
+            self.open.remove(place);
+        }
+    }
+
+    /// Takes what there is of a head; returns the rest.
+    #[cold]
+    fn begins_in_part<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let mut rest = bytes;
+        for (place, byte) in self.head.iter_mut().skip(self.known).zip(bytes) {
+            *place = *byte;
+            self.known += 1;
+            rest.advance(1);
+        }
+        if self.known == HEAD {
+            self.known = 0;
+            let head = self.head;
+            self.begins(&head);
+        }
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::frame;
+    use super::*;
+
+    /// Frames, and the latest stream that is to come in part behind each of them.
+    fn frames() -> Vec<(Vec<u8>, u32)> {
+        vec![
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), 0),
+            (frame(4, 0, 0, &[0; 6]), 0),
+            (frame(HEADERS, END_STREAM, 1, b"all of it"), 0),
+            (frame(HEADERS, 0, 3, b"head"), 3),
+            (frame(DATA, 0, 3, &[END_STREAM; 300]), 3),
+            (frame(HEADERS, 0, 5, b"head"), 5),
+            (frame(DATA, END_STREAM, 3, b"the rest"), 5),
+            (frame(HEADERS, 0, 7, b"head"), 7),
+            (frame(HEADERS, END_STREAM, 7, b"trailers"), 5),
+            (frame(HEADERS, END_STREAM, 9, b"all of it"), 5),
+            (frame(RST_STREAM, 0, 9, &[0; 4]), 5),
+            (frame(4, ACK, 0, b""), 5),
+            (frame(RST_STREAM, 0, 5, &[0; 4]), 0),
+            (frame(HEADERS, 0, 5, b"of a stream that is over"), 0),
+        ]
+    }
+
+    const ACK: u8 = 1;
+
+    #[test]
+    fn a_request_is_to_come_until_its_stream_ends_or_is_reset() {
+        let mut uploads = Uploads::default();
+        for (number, (frame, expected)) in frames().iter().enumerate() {
+            assert_eq!(uploads.came(frame), *expected, "frame {number}");
+        }
+    }
+
+    #[test]
+    fn frames_are_found_in_pieces_of_any_size() {
+        let frames = frames();
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for (frame, expected) in frames {
+            bytes.extend(frame);
+            ends.push((bytes.len(), expected));
+        }
+        for size in 1..64 {
+            let mut uploads = Uploads::default();
+            let mut came = 0;
+            for piece in bytes.chunks(size) {
+                came += piece.len();
+                let before = ends.iter().rev().find(|(end, _)| *end <= came);
+                let expected = before.map_or(0, |(_, expected)| *expected);
+                let told = uploads.came(piece);
+                // The head of the next frame may be there.
+                let next = ends.iter().find(|(end, _)| *end > came);
+                let next = next.map_or(expected, |(_, expected)| *expected);
+                assert!(
+                    [expected, next].contains(&told),
+                    "{came} in pieces of {size}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_streams_are_remembered_than_may_be_open() {
+        let mut uploads = Uploads::default();
+        uploads.came(&[0; PREFACE]);
+        let last = u32::try_from(MOST_STREAMS * 4).unwrap();
+        for stream in 1..=last {
+            assert_eq!(uploads.came(&frame(HEADERS, 0, stream, b"head")), stream);
+        }
+        assert_eq!(uploads.open.len(), MOST_STREAMS);
+        uploads.came(&frame(RST_STREAM, 0, 1, &[0; 4]));
+        assert_eq!(uploads.open.len(), MOST_STREAMS, "forgotten long ago");
+    }
+}

@@ -1,0 +1,147 @@
+//! HTTP/2 streams whose answer was there before their request: how they are let go of (floor 2).
+//!
+//! A server may answer before it has read a request to its end, and then has to ask its client to stop
+//! sending, by RST_STREAM with NO_ERROR (RFC 9113, 8.1). h2 sends that as soon as nobody holds the stream any
+//! more, which is in the same write as the answer; and a client that had its body on the way, read both
+//! at once and took the reset for a failure, has lost a whole answer. curl 7.88.1 does: over loopback, of
+//! POSTs with a body of 15 bytes that a route refused, 2 in 100 ended as error 92 on a machine at rest,
+//! and 99 in 100 where curl was traced. So the task of such a stream stays until the rest of the request
+//! has come, which h2 throws away, and for a second at the longest, as a connection of HTTP/1 does that was
+//! answered early (`linger`). Then the client is asked to stop.
+//!
+//! Which stream a request came on nobody is told. So a stream stays for as long as the body of any request
+//! of its connection is to come; and what has not come in time once is not waited for again.
+//!
+//! **Invariant:** a request that was there to its end when it was answered costs a look at two numbers.
+//! **Invariant:** an answer that was handed over is settled at once: no stop waits for what stays here.
+//! **Invariant:** no peer can make the number of streams that stay grow beyond a limit.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+
+use lamplighter_lifecycle::connection::Linger;
+
+use super::account::Account;
+use super::flag;
+use super::in_flight::{By, Exchange};
+use crate::os::clock::{self, Alarm};
+
+/// How many streams of a connection may stay at once. Each takes one of the streams that its peer may have
+/// open, and the memory of a task that is over; those beyond it are reset at once.
+const MOST: u32 = 32;
+
+/// What of a connection's requests is to come, for the tasks of its streams.
+#[derive(Debug, Default)]
+pub(super) struct Partings {
+    /// The latest stream whose request is to come in part.
+    latest: AtomicU32,
+    /// Up to this one they have had their time.
+    forgotten: AtomicU32,
+    /// How many stay.
+    present: AtomicU32,
+}
+
+impl Partings {
+    /// What came has changed that to this; returns whether somebody stays who waited for it. Called by
+    /// the connection's task alone.
+    #[inline]
+    pub(super) fn came(&self, latest: u32) -> bool {
+        if self.latest.load(Ordering::Relaxed) == latest {
+            return false;
+        }
+        // In one order with whoever begins to stay: that one sees this, or is seen here.
+        self.latest.store(latest, Ordering::SeqCst);
+        !self.is_expected() && self.present.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether the rest of a request is to come.
+    #[inline]
+    fn is_expected(&self) -> bool {
+        self.latest.load(Ordering::SeqCst) > self.forgotten.load(Ordering::Relaxed)
+    }
+
+    fn forget(&self) {
+        let latest = self.latest.load(Ordering::SeqCst);
+        self.forgotten.fetch_max(latest, Ordering::SeqCst);
+    }
+}
+
+thread_local! {
+    static NEXT: Cell<Option<Arc<Exchange>>> = const { Cell::new(None) };
+}
+
+/// Whether the stream of this exchange is to stay when its answer has been handed over.
+#[inline]
+pub(super) fn is_due(exchange: &Exchange) -> bool {
+    exchange.has_upload() && exchange.account().partings.is_expected()
+}
+
+/// The poll that this is called in hands over the last of an answer whose stream is to stay; its exchange
+/// is settled when that has been done.
+pub(super) fn announce(exchange: Arc<Exchange>) {
+    settle();
+    NEXT.set(Some(exchange));
+}
+
+/// Settles what the poll before announced, and says whether it did announce something. To be asked behind
+/// each poll of a stream.
+#[inline]
+pub(super) fn settle() -> bool {
+    let announced = NEXT.take();
+    let announces = announced.is_some();
+    if let Some(exchange) = announced {
+        Exchange::settle_last(exchange, By::Stream);
+    }
+    announces
+}
+
+/// The stay of one stream.
+pub(super) struct Parting {
+    account: Arc<Account>,
+    alarm: Alarm,
+}
+
+impl Parting {
+    /// Begins one; `None` if too many stay.
+    pub(super) fn begin(account: &Arc<Account>) -> Option<Self> {
+        let parting = Self {
+            account: Arc::clone(account),
+            alarm: clock::alarm(Linger::LONGEST),
+        };
+        let present = account.partings.present.fetch_add(1, Ordering::SeqCst);
+        (present < MOST).then_some(parting)
+    }
+
+    /// Ready when there is nothing to stay for any more. The task is to be woken when its connection is
+    /// forced, ends, or agrees to its end, and when all requests have come.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let account = &self.account;
+        let over = account.has(flag::FORCED | flag::OVER)
+            || account.has_agreed_to_end()
+            || !account.partings.is_expected();
+        if over {
+            return Poll::Ready(());
+        }
+        let rang = Pin::new(&mut self.alarm).poll(cx);
+        if rang.is_ready() {
+            account.partings.forget();
+        }
+        rang
+    }
+}
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        self.account.partings.present.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Account {
+    /// Whether a stream stays.
+    pub(super) fn has_partings(&self) -> bool {
+        self.partings.present.load(Ordering::SeqCst) > 0
+    }
+}
