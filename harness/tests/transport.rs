@@ -15,6 +15,8 @@
 mod app;
 #[path = "transport/clients.rs"]
 mod clients;
+#[path = "transport/early.rs"]
+mod early;
 #[path = "transport/heads.rs"]
 mod heads;
 #[path = "transport/http2.rs"]

@@ -17,7 +17,6 @@
 //! **Invariant:** no peer can make the number of streams that stay grow beyond a limit.
 
 use std::cell::Cell;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
@@ -63,9 +62,17 @@ impl Partings {
         self.latest.load(Ordering::SeqCst) > self.forgotten.load(Ordering::Relaxed)
     }
 
-    fn forget(&self) {
-        let latest = self.latest.load(Ordering::SeqCst);
-        self.forgotten.fetch_max(latest, Ordering::SeqCst);
+    /// One more stays, if there is room.
+    fn enter(&self) -> bool {
+        let entered = self.present.fetch_add(1, Ordering::SeqCst) < MOST;
+        if !entered {
+            self.leave();
+        }
+        entered
+    }
+
+    fn leave(&self) {
+        self.present.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -101,18 +108,19 @@ pub(super) fn settle() -> bool {
 /// The stay of one stream.
 pub(super) struct Parting {
     account: Arc<Account>,
+    /// The latest stream whose request was to come as it began.
+    latest: u32,
     alarm: Alarm,
 }
 
 impl Parting {
     /// Begins one; `None` if too many stay.
     pub(super) fn begin(account: &Arc<Account>) -> Option<Self> {
-        let parting = Self {
+        account.partings.enter().then(|| Self {
             account: Arc::clone(account),
+            latest: account.partings.latest.load(Ordering::SeqCst),
             alarm: clock::alarm(Linger::LONGEST),
-        };
-        let present = account.partings.present.fetch_add(1, Ordering::SeqCst);
-        (present < MOST).then_some(parting)
+        })
     }
 
     /// Ready when there is nothing to stay for any more. The task is to be woken when its connection is
@@ -125,9 +133,10 @@ impl Parting {
         if over {
             return Poll::Ready(());
         }
-        let rang = Pin::new(&mut self.alarm).poll(cx);
+        let rang = self.alarm.as_mut().poll(cx);
         if rang.is_ready() {
-            account.partings.forget();
+            let forgotten = &account.partings.forgotten;
+            forgotten.fetch_max(self.latest, Ordering::SeqCst);
         }
         rang
     }
@@ -135,7 +144,7 @@ impl Parting {
 
 impl Drop for Parting {
     fn drop(&mut self) {
-        self.account.partings.present.fetch_sub(1, Ordering::SeqCst);
+        self.account.partings.leave();
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::future::pending;
 
-use lamplighter_lifecycle::ConnectionEnd;
+use lamplighter_lifecycle::{Budget, ConnectionEnd};
 
 use super::peer::{PREFACE, SETTINGS, app};
+use crate::transport::Limits;
 use crate::transport::tests::fixture::{Fixture, beside, tally};
 use crate::transport::tests::frames::{CANCEL, Frame, Frames, RST_STREAM, frame, get};
 use crate::transport::tests::listeners::settle;
@@ -31,9 +32,15 @@ fn requests() -> Vec<u8> {
     [PREFACE, SETTINGS, &requests.concat()].concat()
 }
 
+/// Its answers have no date: they are as long in one second as in the next.
+fn undated() -> Fixture {
+    let limits = Limits::default().date_header(false);
+    Fixture::limited(app(), limits, Budget::default())
+}
+
 /// Behind how many bytes of the server's each of them ends.
 async fn ends() -> Vec<usize> {
-    let fixture = Fixture::in_memory(app());
+    let fixture = undated();
     let mut frames = Frames::bare(fixture.dial(4096));
     frames.send(requests()).await;
     let (mut ends, mut at) = (Vec::new(), 0);
@@ -54,7 +61,7 @@ async fn an_answer_counts_with_its_last_byte_however_much_its_peer_takes() {
     let ends = ends().await;
     let all = ends[2];
     for taken in 1..=all + 1 {
-        let fixture = Fixture::in_memory(app());
+        let fixture = undated();
         let mut frames = Frames::bare(fixture.dial(taken));
         let client = beside(async move {
             frames.send(requests()).await;
