@@ -184,7 +184,11 @@ async fn one_that_reads_slowly_is_served_while_it_reads_and_cut_at_the_deadline(
 #[tokio::test]
 async fn one_that_grants_slowly_is_served_while_it_grants_and_reset_at_the_deadline() {
     const CANCEL: u32 = 8;
-    let server = started().await;
+    // It answers the PING behind GOAWAY, and is given the time for that.
+    let gate = Gate::new();
+    gate.open();
+    let plan = Plan::new().drain_timeout(millis(3000));
+    let server = TestServer::start(server(&gate).plan(plan)).await;
     let plan = SlowReader::get("/large")
         .http2(1024)
         .take(512)

@@ -1,7 +1,7 @@
 //! Clients that others wrote, calling one after the other through a lame duck: each moves once, and
 //! loses nothing.
 //!
-//! These run in real time, since clients have timers of their own.
+//! Most run in real time, since clients have timers of their own.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -16,15 +16,18 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use lamplighter::{Plan, Report, Server};
+use lamplighter::ConnectionEnd::Graceful;
+use lamplighter::{Plan, Report, Server, ServerHandle};
 use lamplighter_harness::{TestServer, within};
 use tokio::net::TcpStream;
+use tokio::time::advance;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use crate::secs;
+use crate::stage::{self, Stage};
 
 const LAME_DUCK: Duration = secs(1);
 
@@ -192,6 +195,16 @@ impl Decoder for Empty {
     }
 }
 
+/// Waits until so many connections have come.
+async fn comes(server: &ServerHandle, connections: u64) {
+    let come = async {
+        while server.report().connections().accepted < connections {
+            tokio::task::yield_now().await;
+        }
+    };
+    within("the clients to connect", come).await;
+}
+
 /// Sends so many clients through a lame duck; gives back what each went through.
 async fn through_a_lame_duck<F>(
     clients: usize,
@@ -204,12 +217,7 @@ where
     let journeys: Vec<_> = (0..clients)
         .map(|_| tokio::spawn(calls(server.addr())))
         .collect();
-    let begun = async {
-        while server.report().connections().accepted < clients as u64 {
-            tokio::task::yield_now().await;
-        }
-    };
-    within("every client to connect", begun).await;
+    comes(server.handle(), clients as u64).await;
     let report = server.stop().await;
     let journeys = within("the clients to find nobody", join_all(journeys)).await;
     let journeys = journeys.into_iter().map(Result::unwrap).collect();
@@ -239,11 +247,28 @@ fn assert_nothing_is_lost(journeys: &[Journey], report: &Report) {
     assert!(refused <= 2 * clients, "{journeys:?}");
 }
 
-#[tokio::test]
+/// This one has no timer, so that time can wait until it has moved. It never rests, so that time has to
+/// be told to go on.
+#[tokio::test(start_paused = true)]
 async fn a_client_of_the_h2_crate_moves_once_and_loses_nothing() {
-    let (journeys, report) = through_a_lame_duck(1, calls_by_h2).await;
-    assert_nothing_is_lost(&journeys, &report);
-    assert_eq!(journeys[0].connections, 2);
+    let stage = Stage::with_lame_duck().await;
+    let calls = tokio::spawn(calls_by_h2(stage.addr));
+    comes(&stage.handle, 1).await;
+    stage.enters_lame_duck().await;
+    // Everybody is told to go in the first half of it.
+    advance(stage::LAME_DUCK / 2).await;
+    comes(&stage.handle, 2).await;
+    advance(stage::LAME_DUCK / 2).await;
+    let journey = within("the client to find nobody", calls).await.unwrap();
+    assert_eq!(journey.connections, 2);
+    let over = stage.over().await.ended([Graceful, Graceful]);
+    let tally = over.report.connections().tally;
+    assert_eq!(
+        (tally.begun, tally.answered),
+        (journey.answered, journey.answered),
+        "{journey:?}"
+    );
+    assert_eq!(over.report.total(), stage::LAME_DUCK);
 }
 
 #[tokio::test]
