@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use axum::body::Bytes;
+use axum::http::Request;
 use futures_util::{SinkExt, StreamExt};
 use lamplighter::Signal;
 use lamplighter_harness::within;
@@ -98,4 +100,55 @@ async fn a_websocket_that_does_not_answer_the_goodbye_does_not_hold_the_process(
     assert!(!exit.stdout.contains("cut"), "{exit}");
     let goodbye = next(&mut socket).await.unwrap();
     assert_eq!(close_code(goodbye.as_ref()), Some(CloseCode::Away));
+}
+
+/// The next bytes of a stream; `None` at its end.
+async fn data(body: &mut h2::RecvStream) -> Result<Option<Bytes>, h2::Error> {
+    within("bytes of a stream", body.data()).await.transpose()
+}
+
+#[tokio::test]
+async fn a_websocket_over_http2_echoes_and_hears_1001_as_one_over_http1() {
+    // Frames as RFC 6455, 5.2, lays them out: a client's have a mask, here one that changes nothing.
+    const SAYS_LIGHT: &[u8] = b"\x81\x85\0\0\0\0light";
+    const HEARS_LIGHT: &[u8] = b"\x81\x05light";
+    const HEARS_1001: &[u8] = b"\x88\x14\x03\xe9server is stopping";
+    const SAYS_1001: &[u8] = b"\x88\x82\0\0\0\0\x03\xe9";
+    let process = quickstart().start();
+    let addr = process.ready().await;
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut client = within("a stream", client.ready()).await.unwrap();
+    // The server's settings, which allow it (RFC 8441, 3), come before any answer.
+    let request = Request::get(format!("http://{addr}/")).body(()).unwrap();
+    let (answer, _) = client.send_request(request, true).unwrap();
+    within("an answer", answer).await.unwrap();
+    let mut request = Request::connect(format!("http://{addr}/ws"));
+    let protocol = h2::ext::Protocol::from_static("websocket");
+    request.extensions_mut().unwrap().insert(protocol);
+    let request = request.header("sec-websocket-version", "13");
+    let (answer, mut says) = client
+        .send_request(request.body(()).unwrap(), false)
+        .unwrap();
+    let answer = within("the upgrade", answer).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut hears = answer.into_body();
+    says.send_data(SAYS_LIGHT.into(), false).unwrap();
+    assert_eq!(data(&mut hears).await.unwrap().unwrap(), HEARS_LIGHT);
+
+    process.signal(Signal::Sigterm);
+
+    assert_eq!(data(&mut hears).await.unwrap().unwrap(), HEARS_1001);
+    says.send_data(SAYS_1001.into(), true).unwrap();
+    let rest = data(&mut hears).await.unwrap();
+    assert!(rest.unwrap_or_default().is_empty() && hears.is_end_stream());
+    drop((client, says));
+    within("the connection to end", connection)
+        .await
+        .unwrap()
+        .unwrap();
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    assert!(!exit.stdout.contains("cut"), "{exit}");
 }
