@@ -133,7 +133,7 @@ async fn a_worker_that_fails_or_panics_is_told_of_at_once_and_the_server_lives()
     server.worker("b", |_| async { panics("boom") }).unwrap();
     let server = TestServer::start(server).await;
     recorder.until("worker a failed: no queue").await;
-    recorder.until("worker b failed: boom").await;
+    recorder.until("worker b panicked: boom").await;
     assert_eq!(server.get("/").await.status(), 200);
     let report = server.stop().await;
     assert_eq!(report.failures().len(), 2, "{report:?}");
@@ -144,7 +144,7 @@ async fn a_worker_that_fails_or_panics_is_told_of_at_once_and_the_server_lives()
             "start",
             "ready",
             "error worker a failed: no queue",
-            "error worker b failed: boom",
+            "error worker b panicked: boom",
             "stopping stop requested",
             "stop"
         ]

@@ -117,8 +117,10 @@ impl fmt::Display for SignalTaken {
 pub enum WorkerOutcome {
     /// It returned, and had nothing to complain about.
     Ok,
-    /// It returned an error, or panicked, with this message.
+    /// It returned an error, with this message.
     Failed(Arc<str>),
+    /// It panicked, with this message.
+    Panicked(Arc<str>),
     /// It was aborted by the force close.
     Cut,
     /// It was aborted and did not end.
@@ -130,6 +132,7 @@ impl fmt::Display for WorkerOutcome {
         match self {
             Self::Ok => f.write_str("ok"),
             Self::Failed(message) => write!(f, "failed: {message}"),
+            Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Cut => f.write_str("cut"),
             Self::Stuck => f.write_str("stuck"),
         }

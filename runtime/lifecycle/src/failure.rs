@@ -5,6 +5,7 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::event::WorkerOutcome;
 use crate::hooks::HookName;
 use crate::input::StartFailure;
 use crate::report::HookOutcome;
@@ -33,8 +34,8 @@ pub enum Failure {
     Worker {
         /// Its name.
         worker: Arc<str>,
-        /// The error, or the panic's message.
-        message: Arc<str>,
+        /// How it ended.
+        outcome: WorkerOutcome,
     },
     /// A hook was not settled as ok.
     Hook {
@@ -59,7 +60,7 @@ impl fmt::Display for Failure {
                 write!(f, "callback {callback} panicked: {message}")
             }
             Self::Listener { listener, error } => write!(f, "listener {listener} failed: {error}"),
-            Self::Worker { worker, message } => write!(f, "worker {worker} failed: {message}"),
+            Self::Worker { worker, outcome } => write!(f, "worker {worker} {outcome}"),
             Self::Hook { hook, outcome } => write!(f, "hook {hook} {outcome}"),
             Self::NotDisposed { left } => {
                 f.write_str("own tasks were not gone in time")?;

@@ -256,9 +256,16 @@ impl fmt::Display for Report {
         } else {
             "stopping for"
         };
-        write!(f, "{so_far} {}: {cause}", Millis(self.total))?;
-        if let Some(failure) = &self.outcome.start_failure {
-            write!(f, ": {}", failure.message())?;
+        let total = Millis(self.total);
+        match (cause, &self.outcome.start_failure) {
+            // The time is that of the stop, not of the start: first comes what failed.
+            (Cause::StartFailed, Some(failure)) => {
+                write!(f, "{cause}: {}; {so_far} {total}", failure.message())?;
+            }
+            (_, Some(failure)) => {
+                write!(f, "{so_far} {total}: {cause}: {}", failure.message())?;
+            }
+            (_, None) => write!(f, "{so_far} {total}: {cause}")?,
         }
         if !self.complete {
             return self.fmt_so_far(f);

@@ -155,6 +155,11 @@ impl Connected {
             let news = self.inner.orders.changes() != self.heard;
             if news {
                 ready!(self.look_again(cx));
+                // What it has cut by itself may have ended since, and said so: that is written before
+                // the machine hears of either.
+                if self.machine.is_forced() && self.advance(cx).is_ready() {
+                    return Poll::Ready(());
+                }
             }
             // First the order, so that an answer made in this very turn announces the close; then
             // the bytes that have come; and only then what the order makes due.

@@ -231,7 +231,7 @@ pub(super) fn of_event(event: &ServerEventKind) -> Row {
         ServerEventKind::ConnectionClosed { end, .. } => of_end(*end),
         ServerEventKind::WorkerEnded { how, .. } => match how {
             WorkerOutcome::Ok => Row::WorkerOk,
-            WorkerOutcome::Failed(_) => Row::WorkerFailed,
+            WorkerOutcome::Failed(_) | WorkerOutcome::Panicked(_) => Row::WorkerFailed,
             WorkerOutcome::Cut => Row::WorkerCut,
             WorkerOutcome::Stuck => Row::WorkerStuck,
         },

@@ -47,7 +47,7 @@ fn a_report_that_has_not_a_failure_that_was_told_is_found() {
         let stop = place(run, |event| *event == ServerEventKind::Stop);
         let failure = Failure::Worker {
             worker: "reaper".into(),
-            message: "out of scythes".into(),
+            outcome: WorkerOutcome::Failed("out of scythes".into()),
         };
         tell(run, stop, ServerEventKind::Error([failure].into()));
     });

@@ -142,18 +142,19 @@ impl Machine {
         let name = worker.name.clone();
         let how = match end {
             WorkerEnd::Ok => WorkerOutcome::Ok,
-            WorkerEnd::Failed(message) | WorkerEnd::Panicked(message) => {
-                self.fail(Failure::Worker {
-                    worker: name,
-                    message: message.clone(),
-                });
-                WorkerOutcome::Failed(message)
-            }
+            WorkerEnd::Failed(message) => WorkerOutcome::Failed(message),
+            WorkerEnd::Panicked(message) => WorkerOutcome::Panicked(message),
             WorkerEnd::Aborted => {
                 self.outcome.cut = self.outcome.cut.saturating_add(1);
                 WorkerOutcome::Cut
             }
         };
+        if matches!(how, WorkerOutcome::Failed(_) | WorkerOutcome::Panicked(_)) {
+            self.fail(Failure::Worker {
+                worker: name,
+                outcome: how.clone(),
+            });
+        }
         self.end_worker(id, how);
         self.check_drained();
         self.check_forced();

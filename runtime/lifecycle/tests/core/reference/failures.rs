@@ -2,7 +2,9 @@
 //!
 //! **Invariant:** a failure is noted where its input is taken in, never read from a report.
 
-use lamplighter_lifecycle::{Announcement, Failure, HookName, HookOutcome, Input, StartFailure};
+use lamplighter_lifecycle::{
+    Announcement, Failure, HookName, HookOutcome, Input, StartFailure, WorkerOutcome,
+};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -52,9 +54,9 @@ impl Failures {
         }
     }
 
-    pub(super) fn worker(&mut self, message: Arc<str>) {
+    pub(super) fn worker(&mut self, outcome: WorkerOutcome) {
         let worker = Arc::from("worker");
-        self.told.push(Some(Failure::Worker { worker, message }));
+        self.told.push(Some(Failure::Worker { worker, outcome }));
     }
 
     pub(super) fn hook(&mut self, hook: HookName, outcome: HookOutcome) {

@@ -6,7 +6,6 @@ use lamplighter_lifecycle::{
     ConnectionEnd, ConnectionId, Input, Instant, Phase, Tally, WorkerEnd, WorkerId, WorkerOutcome,
 };
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Listeners {
@@ -56,7 +55,7 @@ pub(crate) struct Work {
 #[derive(Debug, Default)]
 pub(crate) struct Consequence {
     pub(crate) listener_failed: bool,
-    pub(crate) worker_failed: Option<Arc<str>>,
+    pub(crate) worker_failed: Option<WorkerOutcome>,
 }
 
 impl Work {
@@ -173,22 +172,21 @@ impl Work {
         );
     }
 
-    fn end_worker(&mut self, worker: WorkerId, end: &WorkerEnd) -> Option<Arc<str>> {
+    fn end_worker(&mut self, worker: WorkerId, end: &WorkerEnd) -> Option<WorkerOutcome> {
         let state = self.workers.get_mut(worker.number() as usize)?;
         if *state != Worker::Running {
             return None;
         }
         let outcome = match end {
             WorkerEnd::Ok => WorkerOutcome::Ok,
-            WorkerEnd::Failed(message) | WorkerEnd::Panicked(message) => {
-                WorkerOutcome::Failed(message.clone())
-            }
+            WorkerEnd::Failed(message) => WorkerOutcome::Failed(message.clone()),
+            WorkerEnd::Panicked(message) => WorkerOutcome::Panicked(message.clone()),
             WorkerEnd::Aborted => WorkerOutcome::Cut,
         };
         self.workers_cut += u64::from(outcome == WorkerOutcome::Cut);
         *state = Worker::Ended(outcome.clone());
         match outcome {
-            WorkerOutcome::Failed(message) => Some(message),
+            WorkerOutcome::Failed(_) | WorkerOutcome::Panicked(_) => Some(outcome),
             WorkerOutcome::Ok | WorkerOutcome::Cut | WorkerOutcome::Stuck => None,
         }
     }
