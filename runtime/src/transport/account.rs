@@ -15,6 +15,7 @@ use std::task::Waker;
 
 use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 
+use super::frames::Uploads;
 use super::in_flight::By;
 use super::io::Place;
 use super::parting::Partings;
@@ -174,16 +175,16 @@ impl Account {
     pub(super) fn comes_to_its_end(&self, flag: u16) {
         self.raise(flag);
         if self.has_agreed_to_end()
-            && (self.infrastructure.load(Ordering::Acquire) > 0 || self.has_partings())
+            && (self.infrastructure.load(Ordering::Acquire) > 0 || self.partings.is_present())
         {
             self.stalled.wake();
         }
     }
 
-    /// HTTP/2: takes note of the latest stream whose request is to come in part.
+    /// HTTP/2: takes note of which requests are to come in part.
     #[inline]
-    pub(super) fn expects(&self, latest: u32) {
-        if self.partings.came(latest) {
+    pub(super) fn expects(&self, uploads: &Uploads) {
+        if self.partings.came(uploads) {
             self.stalled.wake();
         }
     }
@@ -191,7 +192,7 @@ impl Account {
     /// HTTP/2: nothing comes or goes any more.
     pub(super) fn falls_silent(&self) {
         self.raise(flag::OVER);
-        if self.has_partings() {
+        if self.partings.is_present() {
             self.stalled.wake();
         }
     }

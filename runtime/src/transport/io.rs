@@ -95,7 +95,8 @@ impl ConnectionIo {
         }
         let mut uploads = Uploads::default();
         if !http1 {
-            account.expects(uploads.came(&prefix));
+            uploads.came(&prefix, false);
+            account.expects(&uploads);
         }
         Self {
             socket: Some(socket),
@@ -237,7 +238,9 @@ impl AsyncRead for ConnectionIo {
                     this.seen.read(bytes, between);
                     this.account.upload.read(bytes, between);
                 } else {
-                    this.account.expects(this.uploads.came(bytes));
+                    let stays = this.account.partings.is_present();
+                    this.uploads.came(bytes, stays);
+                    this.account.expects(&this.uploads);
                     if let Some(frames) = &mut this.frames {
                         this.account.refused(frames.came(bytes));
                         if frames.has_agreed() && !this.account.has(flag::AGREED) {

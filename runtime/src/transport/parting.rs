@@ -10,7 +10,9 @@
 //! answered early (`linger`). Then the client is asked to stop.
 //!
 //! Which stream a request came on nobody is told. So a stream stays for as long as the body of any request
-//! of its connection is to come; and what has not come in time once is not waited for again.
+//! is to come that had begun by then on its connection; and what has not come in time once is not waited
+//! for again. h2 holds small frames that nobody reads against their peer: once they have cost it a quarter
+//! of what it has, no stream of its connection stays any more.
 //!
 //! **Invariant:** a request that was there to its end when it was answered costs a look at two numbers.
 //! **Invariant:** an answer that was handed over is settled at once: no stop waits for what stays here.
@@ -25,6 +27,7 @@ use lamplighter_lifecycle::connection::Linger;
 
 use super::account::Account;
 use super::flag;
+use super::frames::Uploads;
 use super::in_flight::{By, Exchange};
 use crate::os::clock::{self, Alarm};
 
@@ -35,7 +38,9 @@ const MOST: u32 = 32;
 /// What of a connection's requests is to come, for the tasks of its streams.
 #[derive(Debug, Default)]
 pub(super) struct Partings {
-    /// The latest stream whose request is to come in part.
+    /// The first and the latest stream whose requests are to come in part, without those that have had
+    /// their time.
+    first: AtomicU32,
     latest: AtomicU32,
     /// Up to this one they have had their time.
     forgotten: AtomicU32,
@@ -44,22 +49,37 @@ pub(super) struct Partings {
 }
 
 impl Partings {
-    /// What came has changed that to this; returns whether somebody stays who waited for it. Called by
-    /// the connection's task alone.
+    /// Something came; returns whether somebody stays who may have waited for it. Called by the
+    /// connection's task alone.
     #[inline]
-    pub(super) fn came(&self, latest: u32) -> bool {
-        if self.latest.load(Ordering::Relaxed) == latest {
+    pub(super) fn came(&self, uploads: &Uploads) -> bool {
+        if uploads.is_charged() {
+            // Nobody stays any more.
+            self.forgotten.store(u32::MAX, Ordering::SeqCst);
+        }
+        let (first, latest) = uploads.open_beyond(self.forgotten.load(Ordering::SeqCst));
+        if self.latest.load(Ordering::Relaxed) != latest {
+            self.latest.store(latest, Ordering::SeqCst);
+        }
+        if self.first.load(Ordering::Relaxed) == first {
             return false;
         }
         // In one order with whoever begins to stay: that one sees this, or is seen here.
-        self.latest.store(latest, Ordering::SeqCst);
-        !self.is_expected() && self.present.load(Ordering::SeqCst) > 0
+        self.first.store(first, Ordering::SeqCst);
+        self.is_present()
     }
 
-    /// Whether the rest of a request is to come.
+    /// Whether a stream stays.
     #[inline]
-    fn is_expected(&self) -> bool {
-        self.latest.load(Ordering::SeqCst) > self.forgotten.load(Ordering::Relaxed)
+    pub(super) fn is_present(&self) -> bool {
+        self.present.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether the rest of a request is to come that began no later than this one.
+    #[inline]
+    fn is_expected(&self, latest: u32) -> bool {
+        let first = self.first.load(Ordering::SeqCst);
+        first > self.forgotten.load(Ordering::SeqCst) && first <= latest
     }
 
     /// One more stays, if there is room.
@@ -83,7 +103,7 @@ thread_local! {
 /// Whether the stream of this exchange is to stay when its answer has been handed over.
 #[inline]
 pub(super) fn is_due(exchange: &Exchange) -> bool {
-    exchange.has_upload() && exchange.account().partings.is_expected()
+    exchange.has_upload() && exchange.account().partings.is_expected(u32::MAX)
 }
 
 /// The poll that this is called in hands over the last of an answer whose stream is to stay; its exchange
@@ -129,7 +149,7 @@ impl Parting {
         let account = &self.account;
         let over = account.has(flag::FORCED | flag::OVER)
             || account.has_agreed_to_end()
-            || !account.partings.is_expected();
+            || !account.partings.is_expected(self.latest);
         if over {
             return Poll::Ready(());
         }
@@ -145,12 +165,5 @@ impl Parting {
 impl Drop for Parting {
     fn drop(&mut self) {
         self.account.partings.leave();
-    }
-}
-
-impl Account {
-    /// Whether a stream stays.
-    pub(super) fn has_partings(&self) -> bool {
-        self.partings.present.load(Ordering::SeqCst) > 0
     }
 }

@@ -28,7 +28,17 @@ pub(in crate::transport) struct Uploads {
     /// A head that came in part.
     head: [u8; HEAD],
     known: usize,
+    /// What small frames of bodies have been held against the peer while their streams stayed.
+    charged: u32,
 }
+
+/// A frame of a body that is shorter and not the last costs its peer what it lacks (h2), out of
+/// 512 KiB of a connection, which ends where they are used up. Of a body that nobody reads that is never
+/// given back.
+const SMALL: u32 = 256;
+
+/// What of that may go for streams that stay: a quarter.
+const MOST_CHARGED: u32 = 128 * 1024;
 
 impl Default for Uploads {
     fn default() -> Self {
@@ -39,14 +49,29 @@ impl Default for Uploads {
             ends: 0,
             head: [0; HEAD],
             known: 0,
+            charged: 0,
         }
     }
 }
 
 impl Uploads {
-    /// Takes in what came; returns the latest stream whose request is still to come in part, or 0.
+    /// The first stream beyond this one, and the latest, whose requests are still to come in part; 0
+    /// where there is none.
     #[inline]
-    pub(in crate::transport) fn came(&mut self, mut bytes: &[u8]) -> u32 {
+    pub(in crate::transport) fn open_beyond(&self, stream: u32) -> (u32, u32) {
+        let mut open = self.open.iter().copied();
+        let first = open.find(|open| *open > stream).unwrap_or_default();
+        (first, self.open.last().copied().unwrap_or_default())
+    }
+
+    /// Whether streams that stay have cost their peer as much as they may.
+    pub(in crate::transport) const fn is_charged(&self) -> bool {
+        self.charged > MOST_CHARGED
+    }
+
+    /// Takes in what came, while streams stay or not.
+    #[inline]
+    pub(in crate::transport) fn came(&mut self, mut bytes: &[u8], stays: bool) {
         loop {
             let skipped = self.left.min(bytes.len());
             bytes.advance(skipped);
@@ -55,20 +80,20 @@ impl Uploads {
                 self.end();
             }
             if bytes.is_empty() {
-                return self.open.last().copied().unwrap_or_default();
+                return;
             }
             match bytes.split_first_chunk() {
                 Some((head, rest)) if self.known == 0 => {
                     bytes = rest;
-                    self.begins(head);
+                    self.begins(head, stays);
                 }
-                _ => bytes = self.begins_in_part(bytes),
+                _ => bytes = self.begins_in_part(bytes, stays),
             }
         }
     }
 
     #[inline]
-    fn begins(&mut self, head: &[u8; HEAD]) {
+    fn begins(&mut self, head: &[u8; HEAD], stays: bool) {
         let [a, b, c, kind, flags, stream @ ..] = *head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         let stream = u32::from_be_bytes(stream) & NONE_YET;
@@ -82,6 +107,10 @@ impl Uploads {
             }
             HEADERS | DATA if ends => self.ends = stream,
             RST_STREAM => self.ends = stream,
+            DATA if stays && !self.is_charged() => {
+                let len = u32::from_be_bytes([0, a, b, c]);
+                self.charged += SMALL.saturating_sub(len);
+            }
             _ => {}
         }
     }
@@ -103,7 +132,7 @@ impl Uploads {
 
     /// Takes what there is of a head; returns the rest.
     #[cold]
-    fn begins_in_part<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+    fn begins_in_part<'a>(&mut self, bytes: &'a [u8], stays: bool) -> &'a [u8] {
         let mut rest = bytes;
         for (place, byte) in self.head.iter_mut().skip(self.known).zip(bytes) {
             *place = *byte;
@@ -113,7 +142,7 @@ impl Uploads {
         if self.known == HEAD {
             self.known = 0;
             let head = self.head;
-            self.begins(&head);
+            self.begins(&head, stays);
         }
         rest
     }
@@ -146,11 +175,34 @@ mod tests {
 
     const ACK: u8 = 1;
 
+    /// Takes in what came; the latest stream that is to come in part.
+    fn came(uploads: &mut Uploads, bytes: &[u8]) -> u32 {
+        uploads.came(bytes, false);
+        uploads.open_beyond(0).1
+    }
+
+    #[test]
+    fn only_small_frames_that_come_while_streams_stay_are_charged() {
+        let mut uploads = Uploads::default();
+        came(&mut uploads, &[0; PREFACE]);
+        let small = frame(DATA, 0, 1, b"x");
+        for _ in 0..10_000 {
+            uploads.came(&small, false);
+            uploads.came(&frame(DATA, 0, 1, &[0; 256]), true);
+            uploads.came(&frame(DATA, END_STREAM, 1, b"x"), true);
+        }
+        assert!(!uploads.is_charged());
+        for _ in 0..600 {
+            uploads.came(&small, true);
+        }
+        assert!(uploads.is_charged());
+    }
+
     #[test]
     fn a_request_is_to_come_until_its_stream_ends_or_is_reset() {
         let mut uploads = Uploads::default();
         for (number, (frame, expected)) in frames().iter().enumerate() {
-            assert_eq!(uploads.came(frame), *expected, "frame {number}");
+            assert_eq!(came(&mut uploads, frame), *expected, "frame {number}");
         }
     }
 
@@ -164,18 +216,18 @@ mod tests {
         }
         for size in 1..64 {
             let mut uploads = Uploads::default();
-            let mut came = 0;
+            let mut so_far = 0;
             for piece in bytes.chunks(size) {
-                came += piece.len();
-                let before = ends.iter().rev().find(|(end, _)| *end <= came);
+                so_far += piece.len();
+                let before = ends.iter().rev().find(|(end, _)| *end <= so_far);
                 let expected = before.map_or(0, |(_, expected)| *expected);
-                let told = uploads.came(piece);
+                let told = came(&mut uploads, piece);
                 // The head of a request tells that it begins, its last byte that it ends.
-                let next = ends.iter().find(|(end, _)| *end > came);
+                let next = ends.iter().find(|(end, _)| *end > so_far);
                 let next = next.map_or(0, |(_, expected)| *expected);
                 assert!(
                     told == expected || (told == next && next > expected),
-                    "{told} at {came} in pieces of {size}"
+                    "{told} at {so_far} in pieces of {size}"
                 );
             }
         }
@@ -184,13 +236,16 @@ mod tests {
     #[test]
     fn no_more_streams_are_remembered_than_may_be_open() {
         let mut uploads = Uploads::default();
-        uploads.came(&[0; PREFACE]);
+        came(&mut uploads, &[0; PREFACE]);
         let last = u32::try_from(MOST_STREAMS * 4).unwrap();
         for stream in 1..=last {
-            assert_eq!(uploads.came(&frame(HEADERS, 0, stream, b"head")), stream);
+            assert_eq!(
+                came(&mut uploads, &frame(HEADERS, 0, stream, b"head")),
+                stream
+            );
         }
         assert_eq!(uploads.open.len(), MOST_STREAMS);
-        uploads.came(&frame(RST_STREAM, 0, 1, &[0; 4]));
+        came(&mut uploads, &frame(RST_STREAM, 0, 1, &[0; 4]));
         assert_eq!(uploads.open.len(), MOST_STREAMS, "forgotten long ago");
     }
 }

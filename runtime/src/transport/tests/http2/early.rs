@@ -18,7 +18,8 @@ use tower_service::Service;
 use crate::transport::service::Incoming;
 use crate::transport::tests::fixture::{Fixture, tally};
 use crate::transport::tests::frames::{
-    ACK, DATA, END_STREAM, Frame, Frames, GOAWAY, PING, RST_STREAM, frame, post as posts,
+    ACK, DATA, END_STREAM, Frame, Frames, GOAWAY, PING, RST_STREAM, frame, get as asks,
+    post as posts,
 };
 use crate::transport::tests::listeners::settle;
 
@@ -169,6 +170,42 @@ async fn no_more_than_32_streams_stay_at_once() {
     assert_eq!(early, [65, 67, 69, 71, 73, 75, 77, 79]);
     drop(frames);
     assert_eq!(fixture.closed(1).await.tally, tally(40, 40, 0, 0));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_end_make_room_though_the_next_request_begins_behind_them() {
+    let fixture = Fixture::in_memory(app());
+    let mut frames = Frames::over(fixture.dial(64 * 1024)).await;
+    frames.send(posts(1, "/nowhere")).await;
+    for stream in (0..100).map(|number| number * 2 + 1) {
+        settle().await;
+        assert_eq!(resets(&until_pong(&mut frames).await), NONE, "{stream}");
+        let next = posts(stream + 2, "/nowhere");
+        frames.send([last(stream, b"lamp"), next].concat()).await;
+    }
+    frames.answered(201).await;
+    drop(frames);
+    assert_eq!(fixture.closed(1).await.tally, tally(101, 101, 0, 0));
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn small_frames_that_nobody_reads_end_the_stay_and_not_the_connection() {
+    let fixture = Fixture::in_memory(app());
+    let mut frames = Frames::over(fixture.dial(64 * 1024)).await;
+    frames.send(posts(1, "/nowhere")).await;
+    frames.answered(1).await;
+    let small = data(1, b"x");
+    for _ in 0..10 {
+        frames.send(small.repeat(100)).await;
+        settle().await;
+    }
+    assert_eq!(resets(&until_pong(&mut frames).await), [1]);
+    frames.send(asks(3, "/")).await;
+    frames.answered(3).await;
+    drop(frames);
+    assert_eq!(fixture.closed(1).await.tally, tally(2, 2, 0, 0));
     fixture.ends_clean().await;
 }
 
