@@ -6,6 +6,7 @@
     reason = "what a client of a test cannot do fails that test"
 )]
 
+use std::panic::resume_unwind;
 use std::sync::mpsc;
 
 use axum::Router;
@@ -104,6 +105,34 @@ async fn a_stop_says_what_it_has_to_wait_for() {
     assert!(server.wait().await.is_clean());
     let said = "stopping: stop requested, within 35.0s; requests in flight: 1";
     assert!(logs_contain(said));
+}
+
+#[tokio::test]
+#[traced_test]
+async fn a_handler_that_panics_is_logged_with_its_client_its_method_and_its_message() {
+    // Without the panic hook's own line.
+    let panics = || async {
+        if true {
+            resume_unwind(Box::new("no oil"))
+        }
+    };
+    let app = Router::new().route("/secret", get(panics));
+    let server = TestServer::spawn(app).await;
+    let mut probe = server.probe().await;
+    probe.request("/secret").await.unwrap();
+    assert_eq!(probe.answer().await.status(), 500);
+    let peer = probe.local_addr().unwrap();
+    assert!(server.stop().await.is_clean());
+    logs_assert(|lines| {
+        let said = format!(
+            "request failed connection=conn#1 peer={peer} method=GET error=the handler panicked: no oil"
+        );
+        let line = lines.iter().find(|line| line.contains("request failed"));
+        match line {
+            Some(line) if line.contains(&said) && !line.contains("secret") => Ok(()),
+            line => Err(format!("{line:?} is not {said:?}")),
+        }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -275,14 +275,18 @@ impl fmt::Display for Report {
             (code, 0) => write!(f, "; exit code {code}")?,
             (code, failures) => write!(f, "; exit code {code}; failures {failures}")?,
         }
-        write!(
-            f,
-            "; connections {}, requests {} begun, {} answered, {} cut",
-            self.connections.accepted,
-            self.connections.tally.begun,
-            self.connections.tally.answered,
-            self.outcome.cut
-        )?;
+        // Of a server that never was there, what has been is said, and no counts of nothing.
+        let was_there = self.outcome.start_failure.is_none();
+        if was_there || self.connections.accepted > 0 {
+            write!(
+                f,
+                "; connections {}, requests {} begun, {} answered, {} cut",
+                self.connections.accepted,
+                self.connections.tally.begun,
+                self.connections.tally.answered,
+                self.outcome.cut
+            )?;
+        }
         if self.outcome.stuck > 0 {
             write!(f, ", {} stuck", self.outcome.stuck)?;
         }
@@ -297,7 +301,9 @@ impl fmt::Display for Report {
             .iter()
             .filter(|hook| hook.outcome.as_ref().is_some_and(HookOutcome::is_ok))
             .count();
-        write!(f, "; hooks {ok} of {} ok", self.hooks.len())?;
+        if was_there || !self.hooks.is_empty() {
+            write!(f, "; hooks {ok} of {} ok", self.hooks.len())?;
+        }
         if self.outcome.abandoned {
             f.write_str("; abandoned")?;
         }

@@ -80,6 +80,11 @@ impl Exchange {
         self.token.account()
     }
 
+    /// Its method, in words of HTTP's own.
+    pub(super) const fn method(&self) -> &'static str {
+        self.verb.name()
+    }
+
     /// Whether it is a HEAD request.
     pub(super) fn is_head(&self) -> bool {
         matches!(self.verb, Verb::Head)

@@ -26,11 +26,11 @@ use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
 use super::seen::Seen;
 use super::stalled;
-use crate::os::log;
+use crate::os::tasks::panic_message;
 
 mod answering;
 
-use answering::{Answering, Step};
+use answering::{Answering, Step, failed};
 
 /// The body of a request, as hyper reads it.
 pub type Incoming = hyper::body::Incoming;
@@ -226,8 +226,14 @@ impl<S: Clone> Site<S> {
                 service,
                 request: Some(request),
             },
-            Err(_) => {
-                log::error!(target: "lamplighter::transport", error = %ClonePanicked, "request failed");
+            Err(payload) => {
+                let message = panic_message(payload.as_ref());
+                let exchange = hold.exchange();
+                failed(
+                    exchange.account().id,
+                    exchange.method(),
+                    &ClonePanicked(message),
+                );
                 Step::Refused {
                     reason: Reason::Failed,
                 }
@@ -257,5 +263,5 @@ fn asks_for_upgrade<B>(request: &Request<B>) -> bool {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the application panicked as it was cloned for a request")]
-struct ClonePanicked;
+#[error("the application panicked as it was cloned for a request: {0}")]
+struct ClonePanicked(String);

@@ -8,6 +8,7 @@
 //!
 //! **Invariant:** an answer that is held makes hyper poll again, and its request is let go of before.
 
+use std::error::Error;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,18 +16,21 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use http_body::Body;
+use lamplighter_lifecycle::ConnectionId;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{BoxError, Incoming};
 use crate::os::clock::Alarm;
 use crate::os::log;
+use crate::os::tasks::panic_message;
 use crate::transport::answer_head::{announce, prepare, tunnel_of, upgrades};
 use crate::transport::body::{AnswerBody, Held, Hold, cancelled, refused};
 use crate::transport::flag;
 use crate::transport::infrastructure::{self, InfrastructureBody};
 use crate::transport::own_answer::{Reason, Tongue};
 use crate::transport::parting;
+use crate::transport::peer::Peer;
 use crate::transport::tunnel;
 
 pin_project! {
@@ -135,7 +139,7 @@ where
                 return Poll::Pending;
             }
             Ok(Poll::Ready(answered)) => answered.map_err(Into::into),
-            Err(_) => Err(HandlerPanicked.into()),
+            Err(payload) => Err(HandlerPanicked(panic_message(payload.as_ref())).into()),
         };
         if may_end_unannounced(this.hold, &answered) {
             // The request is let go of here. hyper sees that when it polls next, before it writes the
@@ -199,7 +203,8 @@ where
             Response::from_parts(head, body)
         }
         Err(error) => {
-            log::error!(target: "lamplighter::transport", error = %error, "request failed");
+            let exchange = hold.exchange();
+            failed(exchange.account().id, exchange.method(), &*error);
             Reason::Failed.answer(tongue, hold)
         }
     };
@@ -213,9 +218,24 @@ pub(super) enum Answer<B> {
     Infrastructure(Response<InfrastructureBody>),
 }
 
+/// Says of a request of this connection what its client is not told. Not which path it asked for: that
+/// is the peer's text, and may hold secrets.
+#[cold]
+pub(super) fn failed(connection: ConnectionId, method: &str, error: &(dyn Error + Send + Sync)) {
+    let peer = Peer::current();
+    log::error!(
+        target: "lamplighter::transport",
+        %connection,
+        peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
+        %method,
+        %error,
+        "request failed"
+    );
+}
+
 #[derive(Debug, thiserror::Error)]
-#[error("the handler panicked")]
-struct HandlerPanicked;
+#[error("the handler panicked: {0}")]
+struct HandlerPanicked(String);
 
 /// On HTTP/2 a request that is cut says so by itself; on HTTP/1 its connection is cut.
 fn is_cut(held: &Held) -> bool {

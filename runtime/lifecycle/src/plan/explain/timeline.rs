@@ -50,7 +50,7 @@ fn headline(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
 fn footnote(f: &mut fmt::Formatter<'_>, budget: &Budget) -> fmt::Result {
     f.write_str(
         "\nThese are the latest moments: a line ends as soon as nothing is left to do in it. Only the\n\
-         lame duck always takes all of its time.\n",
+         lame duck always takes all of its time. An indented line is part of the phase before it.\n",
     )?;
     if budget.on_deadline() == OnDeadline::KeepWaiting {
         write!(

@@ -1,6 +1,6 @@
 //! Prints what a time budget means: its timeline, a pod spec, what to tell Docker and systemd.
 //!
-//! `cargo run --example plan -- --grace-period 60s --lame-duck 5s` tries another plan; a plan that
+//! `cargo run --release --example plan -- --grace-period 60s --lame-duck 5s` tries another plan; a plan that
 //! does not hold, or an argument that is none, ends with exit code 78.
 //!
 //! **Invariant:** a closed pipe (`| head`) changes neither the exit code nor anything else.
@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lamplighter_lifecycle::{LameDuckReadiness, OnDeadline, Plan, WhileDraining};
+use lamplighter::{LameDuckReadiness, OnDeadline, Plan, WhileDraining};
 
 /// The exit code of a bad configuration, `EX_CONFIG` of `sysexits.h`.
 const BAD_CONFIGURATION: u8 = 78;
