@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use bytes::{Buf, BufMut, BytesMut};
 
 mod ends;
+mod head;
 mod uploads;
 
 pub(super) use ends::Ends;

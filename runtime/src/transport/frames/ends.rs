@@ -10,6 +10,7 @@
 
 use bytes::Buf;
 
+use super::head::PartialHead;
 use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS};
 
 const END_HEADERS: u8 = 4;
@@ -24,15 +25,14 @@ pub(in crate::transport) struct Ends {
     /// An answer ends with this header block, which goes on in frames of its own.
     goes_on: bool,
     /// A head that went out in part.
-    head: [u8; HEAD],
-    known: usize,
+    head: PartialHead,
 }
 
 impl Ends {
     /// Whether the next byte is the first of a frame.
     #[inline]
     pub(in crate::transport) const fn is_between(&self) -> bool {
-        self.left == 0 && self.known == 0
+        self.left == 0 && self.head.is_empty()
     }
 
     /// Takes in what was sent; returns how many answers ended with it.
@@ -51,11 +51,15 @@ impl Ends {
                 return ended;
             }
             match bytes.split_first_chunk() {
-                Some((head, rest)) if self.known == 0 => {
+                Some((head, rest)) if self.head.is_empty() => {
                     bytes = rest;
                     self.begins(head);
                 }
-                _ => bytes = self.begins_in_part(bytes),
+                _ => {
+                    if let Some(head) = self.head.complete(&mut bytes) {
+                        self.begins(&head);
+                    }
+                }
             }
         }
     }
@@ -77,23 +81,6 @@ impl Ends {
             }
             _ => false,
         };
-    }
-
-    /// Takes what there is of a head; returns the rest.
-    #[cold]
-    fn begins_in_part<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let mut rest = bytes;
-        for (place, byte) in self.head.iter_mut().skip(self.known).zip(bytes) {
-            *place = *byte;
-            self.known += 1;
-            rest.advance(1);
-        }
-        if self.known == HEAD {
-            self.known = 0;
-            let head = self.head;
-            self.begins(&head);
-        }
-        rest
     }
 }
 

@@ -9,6 +9,7 @@
 
 use bytes::Buf;
 
+use super::head::PartialHead;
 use super::{DATA, END_STREAM, HEAD, HEADERS, MOST_STREAMS, NONE_YET, RST_STREAM};
 
 /// `PRI * HTTP/2.0` and so on, before the first frame (RFC 9113, 3.4).
@@ -26,8 +27,7 @@ pub(in crate::transport) struct Uploads {
     /// The stream whose request ends with the last byte of the frame, or 0.
     ends: u32,
     /// A head that came in part.
-    head: [u8; HEAD],
-    known: usize,
+    head: PartialHead,
     /// What small frames of bodies have been held against the peer while their streams stayed.
     charged: u32,
 }
@@ -47,8 +47,7 @@ impl Default for Uploads {
             newest: 0,
             left: PREFACE,
             ends: 0,
-            head: [0; HEAD],
-            known: 0,
+            head: PartialHead::default(),
             charged: 0,
         }
     }
@@ -59,9 +58,9 @@ impl Uploads {
     /// where there is none.
     #[inline]
     pub(in crate::transport) fn open_beyond(&self, stream: u32) -> (u32, u32) {
-        let mut open = self.open.iter().copied();
-        let first = open.find(|open| *open > stream).unwrap_or_default();
-        (first, self.open.last().copied().unwrap_or_default())
+        let beyond = self.open.partition_point(|open| *open <= stream);
+        let id = |open: Option<&u32>| open.copied().unwrap_or_default();
+        (id(self.open.get(beyond)), id(self.open.last()))
     }
 
     /// Whether streams that stay have cost their peer as much as they may.
@@ -83,11 +82,15 @@ impl Uploads {
                 return;
             }
             match bytes.split_first_chunk() {
-                Some((head, rest)) if self.known == 0 => {
+                Some((head, rest)) if self.head.is_empty() => {
                     bytes = rest;
                     self.begins(head, stays);
                 }
-                _ => bytes = self.begins_in_part(bytes, stays),
+                _ => {
+                    if let Some(head) = self.head.complete(&mut bytes) {
+                        self.begins(&head, stays);
+                    }
+                }
             }
         }
     }
@@ -128,23 +131,6 @@ impl Uploads {
             self.open.remove(place);
         }
         self.ends = 0;
-    }
-
-    /// Takes what there is of a head; returns the rest.
-    #[cold]
-    fn begins_in_part<'a>(&mut self, bytes: &'a [u8], stays: bool) -> &'a [u8] {
-        let mut rest = bytes;
-        for (place, byte) in self.head.iter_mut().skip(self.known).zip(bytes) {
-            *place = *byte;
-            self.known += 1;
-            rest.advance(1);
-        }
-        if self.known == HEAD {
-            self.known = 0;
-            let head = self.head;
-            self.begins(&head, stays);
-        }
-        rest
     }
 }
 
