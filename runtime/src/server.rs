@@ -391,12 +391,10 @@ impl Server {
         let life = Arc::clone(&self.life);
         self.launch(mode);
         let mut owner = Owner(Some(Arc::clone(&life)));
-        let mut ready = life.ready();
-        let mut finished = life.finished();
         let is_ready = tokio::select! {
             biased;
-            ready = ready.wait_for(|ready| *ready) => ready.is_ok(),
-            finished = finished.wait_for(Option::is_some) => finished.is_err(),
+            _ready = life.ready().wait_for(|ready| *ready) => true,
+            _report = life.finished().wait_for(Option::is_some) => false,
         };
         owner.0 = None;
         if is_ready {

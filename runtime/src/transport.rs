@@ -16,7 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lamplighter_lifecycle::connection::Order;
-use lamplighter_lifecycle::{Budget, ConnectionId, Directive, Input, Instant, WhileDraining};
+use lamplighter_lifecycle::{
+    Budget, ConnectionId, Directive, Input, Instant, PeerAddr, WhileDraining,
+};
 use tokio::task::AbortHandle;
 
 use crate::os::clock::Clock;
@@ -322,7 +324,10 @@ impl Inner {
         lock(&self.connections).insert(id, entry);
         self.sink.input(Input::ConnectionOpened {
             connection: id,
-            peer: peer.to_string().into(),
+            peer: match &peer {
+                Addr::Tcp(addr) => PeerAddr::Tcp(*addr),
+                other => other.to_string().into(),
+            },
         });
         let orders: Vec<Order> = asked.orders().collect();
         let connected = Connected::new(self, socket, peer, token, heard, asked, &orders);

@@ -97,6 +97,9 @@ pub enum CheckError {
     Hook(#[from] HookError),
 }
 
+/// How much a step of a life without hooks asks for, or tells, at once.
+const AT_ONCE: usize = 4;
+
 impl Default for Machine {
     fn default() -> Self {
         Self::new()
@@ -119,8 +122,8 @@ impl Machine {
             budget: Budget::default(),
             entered,
             timers: Timers::default(),
-            effects: VecDeque::new(),
-            events: VecDeque::new(),
+            effects: VecDeque::with_capacity(AT_ONCE),
+            events: VecDeque::with_capacity(AT_ONCE),
             observed: false,
             start: Start::default(),
             listeners: Listeners::None,
@@ -527,15 +530,12 @@ impl Machine {
 
     /// Announces the failures that callbacks have not been told of; `false` if there are none.
     fn announce_failures(&mut self) -> bool {
-        let fresh: Arc<[Failure]> = self
-            .failures
-            .get(self.announced..)
-            .unwrap_or_default()
-            .into();
-        self.announced = self.failures.len();
+        let fresh = self.failures.get(self.announced..).unwrap_or_default();
         if fresh.is_empty() {
             return false;
         }
+        let fresh: Arc<[Failure]> = fresh.into();
+        self.announced = self.failures.len();
         self.tell(Event::Error(fresh.clone()));
         self.effects
             .push_back(Effect::Announce(Announcement::Error(fresh)));

@@ -14,15 +14,28 @@ use crate::ledger::NAMED_CUT;
 /// How many signals and repeated stop requests are kept; a storm of them is not.
 const REPEATS: usize = 64;
 
+/// How many events a life has that has no hooks and in which nothing goes wrong.
+const ORDINARY: usize = 12;
+
 /// The events of a stop, with the instants at which they happened.
 ///
 /// It is fed with what [`Machine::poll_event`](crate::Machine::poll_event) gives. Connections that
 /// ended by themselves, without work being cut, are left out: the report counts them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Timeline {
     entries: Vec<(Instant, Event)>,
     repeats: usize,
     cuts: usize,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self {
+            entries: Vec::with_capacity(ORDINARY),
+            repeats: 0,
+            cuts: 0,
+        }
+    }
 }
 
 impl Timeline {

@@ -7,7 +7,6 @@
 //! **Invariant:** whoever waits is woken in the order in which the waits began.
 
 use std::ops::Deref;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -19,14 +18,21 @@ pub(crate) fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
     (sender, receiver)
 }
 
-/// Changes the value. Dropped, it wakes everybody who waits.
+/// A value in its place: whoever has a share in what it is part of changes it, or waits for it.
 #[derive(Debug)]
-pub(crate) struct Sender<T>(Arc<Shared<T>>);
+pub(crate) struct Watched<T> {
+    value: Mutex<Value<T>>,
+    changed: Notify,
+}
+
+/// Changes a value that is shared with its receivers alone. Dropped, it wakes everybody who waits.
+#[derive(Debug)]
+pub(crate) struct Sender<T>(Arc<Watched<T>>);
 
 /// Sees the value, and waits for it.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
-    shared: Arc<Shared<T>>,
+    watched: Arc<Watched<T>>,
     /// The last change that it has seen.
     seen: u64,
 }
@@ -40,49 +46,33 @@ pub(crate) struct Gone;
 pub(crate) struct Seen<'a, T>(MutexGuard<'a, Value<T>>);
 
 #[derive(Debug)]
-struct Shared<T> {
-    value: Mutex<Value<T>>,
-    changed: Notify,
-}
-
-#[derive(Debug)]
 struct Value<T> {
     now: T,
     changes: u64,
     gone: bool,
 }
 
-impl<T> Shared<T> {
-    fn lock(&self) -> MutexGuard<'_, Value<T>> {
-        // What runs under it looks at the value or replaces it, so a poisoned one is whole.
-        self.value.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T> Sender<T> {
-    pub(crate) fn new(value: T) -> Self {
+impl<T> Watched<T> {
+    pub(crate) const fn new(value: T) -> Self {
         let value = Value {
             now: value,
             changes: 0,
             gone: false,
         };
-        Self(Arc::new(Shared {
+        Self {
             value: Mutex::new(value),
-            changed: Notify::new(),
-        }))
+            changed: Notify::const_new(),
+        }
     }
 
-    /// Watches from now on: what was sent before is seen already.
-    pub(crate) fn subscribe(&self) -> Receiver<T> {
-        Receiver {
-            seen: self.0.lock().changes,
-            shared: Arc::clone(&self.0),
-        }
+    fn lock(&self) -> MutexGuard<'_, Value<T>> {
+        // What runs under it looks at the value or replaces it, so a poisoned one is whole.
+        self.value.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The value as it is now.
     pub(crate) fn borrow(&self) -> Seen<'_, T> {
-        Seen(self.0.lock())
+        Seen(self.lock())
     }
 
     /// Replaces the value, and gives back what it was.
@@ -102,14 +92,59 @@ impl<T> Sender<T> {
 
     /// Changes the value, if `change` says that it has.
     pub(crate) fn send_if_modified(&self, change: impl FnOnce(&mut T) -> bool) -> bool {
-        let mut value = self.0.lock();
+        let mut value = self.lock();
         if !change(&mut value.now) {
             return false;
         }
         value.changes += 1;
         drop(value);
-        self.0.changed.notify_waiters();
+        self.changed.notify_waiters();
         true
+    }
+
+    /// Resolves with the value once it is so, at once if it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) async fn wait_for(&self, mut is_so: impl FnMut(&T) -> bool) -> Seen<'_, T> {
+        self.until(|value| is_so(&value.now)).await
+    }
+
+    async fn until(&self, mut is_so: impl FnMut(&Value<T>) -> bool) -> Seen<'_, T> {
+        loop {
+            // It listens from here on, before it looks: what changes in between ends the wait.
+            let changed = self.changed.notified();
+            {
+                let value = self.lock();
+                if is_so(&value) {
+                    return Seen(value);
+                }
+            }
+            changed.await;
+        }
+    }
+}
+
+impl<T> Sender<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Arc::new(Watched::new(value)))
+    }
+
+    /// Watches from now on: what was sent before is seen already.
+    pub(crate) fn subscribe(&self) -> Receiver<T> {
+        Receiver {
+            seen: self.0.lock().changes,
+            watched: Arc::clone(&self.0),
+        }
+    }
+}
+
+impl<T> Deref for Sender<T> {
+    type Target = Watched<T>;
+
+    fn deref(&self) -> &Watched<T> {
+        &self.0
     }
 }
 
@@ -123,13 +158,13 @@ impl<T> Drop for Sender<T> {
 impl<T> Receiver<T> {
     /// The value as it is now.
     pub(crate) fn borrow(&self) -> Seen<'_, T> {
-        Seen(self.shared.lock())
+        self.watched.borrow()
     }
 
     /// The value as it is now; seen from here on.
     #[cfg(feature = "grpc")]
     pub(crate) fn borrow_and_update(&mut self) -> Seen<'_, T> {
-        let value = self.shared.lock();
+        let value = self.watched.lock();
         self.seen = value.changes;
         Seen(value)
     }
@@ -160,30 +195,22 @@ impl<T> Receiver<T> {
         &mut self,
         mut is_so: impl FnMut(&Value<T>, u64) -> bool,
     ) -> Result<Seen<'_, T>, Gone> {
-        loop {
-            // It listens before it looks: what changes in between wakes it.
-            let mut changed = pin!(self.shared.changed.notified());
-            changed.as_mut().enable();
-            {
-                let value = self.shared.lock();
-                let so = is_so(&value, self.seen);
-                self.seen = value.changes;
-                if so {
-                    return Ok(Seen(value));
-                }
-                if value.gone {
-                    return Err(Gone);
-                }
-            }
-            changed.await;
-        }
+        let Self { watched, seen } = self;
+        let mut so = false;
+        let look = |value: &Value<T>| {
+            so = is_so(value, *seen);
+            *seen = value.changes;
+            so || value.gone
+        };
+        let value = watched.until(look).await;
+        if so { Ok(value) } else { Err(Gone) }
     }
 }
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
+            watched: Arc::clone(&self.watched),
             seen: self.seen,
         }
     }

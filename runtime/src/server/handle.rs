@@ -90,7 +90,6 @@ impl ServerHandle {
             if current_server().as_ref() == Some(&life.key) {
                 return life.stop_begun().await;
             }
-            // An error would mean that the life is gone, and it is held here.
             drop(life.progress().wait_for(|progress| progress.drained).await);
         }
     }
@@ -110,9 +109,7 @@ impl ServerHandle {
     ///
     /// Dropping the future loses nothing.
     pub async fn reached(&self, phase: Phase) {
-        let mut acted = self.life.acted();
-        // An error would mean that the life is gone, and it is held here.
-        drop(acted.wait_for(|acted| *acted >= phase).await);
+        drop(self.life.acted().wait_for(|acted| *acted >= phase).await);
     }
 
     /// Resolves with the complete report when the server has stopped; stops nothing. From within
@@ -247,9 +244,7 @@ impl Stopping {
                     life.stop_begun().await;
                     return life.report();
                 }
-                let mut finished = life.finished();
-                let report = finished.wait_for(Option::is_some).await;
-                let report = report.ok().and_then(|report| report.clone());
+                let report = life.finished().wait_for(Option::is_some).await.clone();
                 report.unwrap_or_else(|| life.report())
             }),
         }

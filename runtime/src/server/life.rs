@@ -21,8 +21,8 @@ use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
 use crate::os::tasks::{HandOver, Rolls, let_go};
-use crate::os::watch;
-use crate::os::watchdog::{WatchGuard, Watched};
+use crate::os::watch::Watched;
+use crate::os::watchdog::{self, WatchGuard};
 use crate::transport::{
     Accepting, Health, ServerKey, ShutdownController, ShutdownSignal, Sink, Transport,
 };
@@ -47,18 +47,18 @@ pub(crate) struct Life {
     pub(crate) reason: OnceLock<StartReason>,
     /// The tasks and threads of the user's work.
     pub(crate) rolls: OnceLock<Rolls>,
-    progress: watch::Sender<Progress>,
+    progress: Watched<Progress>,
     /// The phase that has been carried out: whoever is to hear of it has been told.
-    acted: watch::Sender<Phase>,
+    acted: Watched<Phase>,
     /// Whether every `on_ready` callback has run.
-    ready: watch::Sender<bool>,
+    ready: Watched<bool>,
     /// Whether connections and workers have been told of the stop.
-    told: watch::Sender<bool>,
+    told: Watched<bool>,
     /// The thread that runs callbacks at the moment.
     announcing: Mutex<Option<ThreadId>>,
     /// The complete report, from when it is complete.
     sealed: OnceLock<Report>,
-    finished: watch::Sender<Option<Report>>,
+    finished: Watched<Option<Report>>,
 }
 
 /// A listener that was bound.
@@ -120,13 +120,13 @@ impl Life {
             addrs: OnceLock::new(),
             reason: OnceLock::new(),
             rolls: OnceLock::new(),
-            progress: watch::Sender::new(progress),
-            acted: watch::Sender::new(Phase::Created),
-            ready: watch::Sender::new(false),
-            told: watch::Sender::new(false),
+            progress: Watched::new(progress),
+            acted: Watched::new(Phase::Created),
+            ready: Watched::new(false),
+            told: Watched::new(false),
             announcing: Mutex::new(None),
             sealed: OnceLock::new(),
-            finished: watch::Sender::new(None),
+            finished: Watched::new(None),
         })
     }
 
@@ -328,18 +328,18 @@ impl Life {
         self.sealed.get_or_init(|| report).clone()
     }
 
-    pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+    pub(crate) const fn progress(&self) -> &Watched<Progress> {
+        &self.progress
     }
 
     /// The phase that has been carried out.
-    pub(crate) fn acted(&self) -> watch::Receiver<Phase> {
-        self.acted.subscribe()
+    pub(crate) const fn acted(&self) -> &Watched<Phase> {
+        &self.acted
     }
 
     /// Whether every `on_ready` callback has run.
-    pub(crate) fn ready(&self) -> watch::Receiver<bool> {
-        self.ready.subscribe()
+    pub(crate) const fn ready(&self) -> &Watched<bool> {
+        &self.ready
     }
 
     pub(crate) fn set_ready(&self) {
@@ -376,10 +376,10 @@ impl Life {
             .unwrap_or_else(PoisonError::into_inner);
         if announcing == here {
             // A callback, which holds up everybody who is to be told.
-            let mut progress = self.progress();
-            drop(progress.wait_for(|now| now.phase >= Phase::LameDuck).await);
+            let begun = |now: &Progress| now.phase >= Phase::LameDuck;
+            drop(self.progress.wait_for(begun).await);
         } else {
-            drop(self.told.subscribe().wait_for(|told| *told).await);
+            drop(self.told.wait_for(|told| *told).await);
         }
     }
 
@@ -401,9 +401,9 @@ impl Life {
         StartError::new(reason, after, report)
     }
 
-    /// Resolves with the complete report.
-    pub(crate) fn finished(&self) -> watch::Receiver<Option<Report>> {
-        self.finished.subscribe()
+    /// The complete report, from when everybody may know it.
+    pub(crate) const fn finished(&self) -> &Watched<Option<Report>> {
+        &self.finished
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -477,7 +477,7 @@ impl Limit {
     }
 }
 
-impl Watched for Life {
+impl watchdog::Watched for Life {
     fn partial_report(&self) -> String {
         // Whoever holds the lock may be what blocks the process.
         let inner = match self.inner.try_lock() {

@@ -18,7 +18,9 @@ use crate::{Cause, Instant, Phase, Step};
 
 impl Machine {
     pub(super) fn begin_hooks(&mut self) {
-        self.schedule = Some(Schedule::new(&self.graph));
+        if !self.graph.is_empty() {
+            self.schedule = Some(Schedule::new(&self.graph));
+        }
         self.timers
             .arm(Timer::Hooks, self.now + self.budget.hooks_timeout());
         if self.is_abandoned() {

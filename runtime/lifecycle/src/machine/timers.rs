@@ -38,54 +38,87 @@ pub(crate) enum Timer {
     Dispose,
 }
 
+impl Timer {
+    /// Whether there is one for each hook.
+    const fn is_of_hook(self) -> bool {
+        matches!(self, Self::Hook(_) | Self::Join(_))
+    }
+}
+
 /// Every timer that is armed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Timers {
-    due: BTreeSet<(Instant, Timer)>,
-    at: BTreeMap<Timer, Instant>,
+    /// Those of the life's own steps, in order: so few that they are looked through.
+    steps: Vec<(Instant, Timer)>,
+    /// Those of hooks, in order: there may be any number.
+    hooks: BTreeSet<(Instant, Timer)>,
+    /// When each of these is due.
+    hooks_at: BTreeMap<Timer, Instant>,
 }
 
 impl Timers {
     /// Arms `timer` for `at`, wherever it stood before.
     pub(crate) fn arm(&mut self, timer: Timer, at: Instant) {
         self.disarm(timer);
-        self.due.insert((at, timer));
-        self.at.insert(timer, at);
+        if timer.is_of_hook() {
+            self.hooks.insert((at, timer));
+            self.hooks_at.insert(timer, at);
+        } else {
+            let place = self.steps.partition_point(|armed| *armed < (at, timer));
+            self.steps.insert(place, (at, timer));
+        }
     }
 
     pub(crate) fn disarm(&mut self, timer: Timer) {
-        if let Some(at) = self.at.remove(&timer) {
-            self.due.remove(&(at, timer));
+        if !timer.is_of_hook() {
+            self.steps.retain(|(_, armed)| *armed != timer);
+        } else if let Some(at) = self.hooks_at.remove(&timer) {
+            self.hooks.remove(&(at, timer));
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.due.clear();
-        self.at.clear();
+        self.steps.clear();
+        self.hooks.clear();
+        self.hooks_at.clear();
     }
 
     /// When `timer` is due; `None` if it is not armed.
     pub(crate) fn at(&self, timer: Timer) -> Option<Instant> {
-        self.at.get(&timer).copied()
+        if timer.is_of_hook() {
+            return self.hooks_at.get(&timer).copied();
+        }
+        let mut steps = self.steps.iter();
+        let armed = steps.find(|(_, armed)| *armed == timer);
+        armed.map(|(at, _)| *at)
     }
 
     /// The earliest instant at which something is due.
     pub(crate) fn next(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        let first = [self.steps.first(), self.hooks.first()];
+        first.into_iter().flatten().map(|(at, _)| *at).min()
     }
 
     /// Every timer whose instant `is_due`, in order.
     pub(crate) fn due(&self, is_due: impl Fn(Instant) -> bool) -> Vec<(Instant, Timer)> {
-        let due = self.due.iter().take_while(|(at, _)| is_due(*at));
-        due.copied().collect()
+        // Nothing is, in nearly every call.
+        if !self.next().is_some_and(&is_due) {
+            return Vec::new();
+        }
+        let is_due = |armed: &&(Instant, Timer)| is_due(armed.0);
+        let steps = self.steps.iter().take_while(is_due);
+        let hooks = self.hooks.iter().take_while(is_due);
+        let mut due: Vec<_> = steps.chain(hooks).copied().collect();
+        due.sort_unstable();
+        due
     }
 
     /// Takes out a timer that was due; `None` if it has been moved or disarmed since.
-    pub(crate) fn take(&mut self, due: (Instant, Timer)) -> Option<Timer> {
-        if !self.due.contains(&due) {
+    pub(crate) fn take(&mut self, (at, timer): (Instant, Timer)) -> Option<Timer> {
+        if self.at(timer) != Some(at) {
             return None;
         }
-        self.disarm(due.1);
-        Some(due.1)
+        self.disarm(timer);
+        Some(timer)
     }
 }
