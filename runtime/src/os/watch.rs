@@ -7,7 +7,6 @@
 //! **Invariant:** whoever waits is woken in the order in which the waits began.
 
 use std::ops::Deref;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -161,9 +160,8 @@ impl<T> Receiver<T> {
         mut is_so: impl FnMut(&Value<T>, u64) -> bool,
     ) -> Result<Seen<'_, T>, Gone> {
         loop {
-            // It listens before it looks: what changes in between wakes it.
-            let mut changed = pin!(self.shared.changed.notified());
-            changed.as_mut().enable();
+            // It listens from here on, before it looks: what changes in between ends the wait.
+            let changed = self.shared.changed.notified();
             {
                 let value = self.shared.lock();
                 let so = is_so(&value, self.seen);
