@@ -222,6 +222,11 @@ impl Ledger {
         Leaks(leaks)
     }
 
+    /// Drops the server itself, which has been asked for all that it knows.
+    pub(crate) fn let_go_of_the_server(&mut self) {
+        self.server = None;
+    }
+
     /// What is left when the server's runtime is gone as well, with all that was found before.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 mod builder;
 mod clients;
 mod home;
+mod last_word;
 mod log;
 mod settle;
 mod thread;

@@ -413,10 +413,10 @@ impl Server {
         let runtime = Handle::current();
         life.clock.begin(&runtime);
         life.set_hand_over(HandOver::on(&runtime));
-        let tasks = Tasks::new(runtime.clone(), |name, message| {
+        let tasks = Tasks::new(runtime.clone(), &|name, message| {
             log::error!(target: "lamplighter::server", %name, "panicked: {message}");
         });
-        let own = Tasks::new(runtime, |name, message| {
+        let own = Tasks::new(runtime, &|name, message| {
             log::error!(target: "lamplighter::server", %name, "own task panicked: {message}");
         });
         if process::panics_abort() {

@@ -15,7 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamplighter_lifecycle::connection::Order;
 use lamplighter_lifecycle::{
     Budget, ConnectionId, Directive, Input, Instant, PeerAddr, WhileDraining,
 };
@@ -314,8 +313,9 @@ impl Inner {
     fn open(self: &Arc<Self>, socket: Io, peer: Addr, seat: Seat) {
         let (heard, asked) = self.orders.read();
         let flags = if asked.serves() { flag::SERVING } else { 0 };
+        let now = self.sink.now();
         let id = ConnectionId::new(self.opened.fetch_add(1, Ordering::Relaxed) + 1);
-        let (account, token) = Account::open(id, Arc::clone(self), flags);
+        let (account, token) = Account::open(id, Arc::clone(self), flags, now);
         let entry = Entry {
             account: Arc::clone(&account),
             task: None,
@@ -329,8 +329,7 @@ impl Inner {
                 other => other.to_string().into(),
             },
         });
-        let orders: Vec<Order> = asked.orders().collect();
-        let connected = Connected::new(self, socket, peer, token, heard, asked, &orders);
+        let connected = Connected::new(self, socket, peer, token, heard, asked, now);
         let task = self.tasks.spawn(connection_task(id), connected);
         if let Some(entry) = lock(&self.connections).get_mut(&id) {
             entry.task = Some(task.abort_handle());

@@ -45,7 +45,7 @@ impl Home {
         match self {
             Self::Own(Some(thread)) => {
                 thread.let_go();
-                thread.rings().await;
+                thread.settled().await;
             }
             Self::Own(None) | Self::Here(_) => drop(end.await),
         }
@@ -70,7 +70,10 @@ impl Home {
                     return Ok(());
                 };
                 thread.let_go();
-                if bounded_elsewhere(patience, thread.rings()).await.is_none() {
+                if bounded_elsewhere(patience, thread.settled())
+                    .await
+                    .is_none()
+                {
                     let what = format!("waited {patience:?} for the server's thread to end");
                     fail(here, &what)
                 }
@@ -119,10 +122,12 @@ impl Home {
     }
 }
 
-/// Judges what was found, and waits for the thread. The ports are looked at meanwhile.
+/// Judges what was found, and waits for the thread. Meanwhile the ports are looked at, and the server is
+/// let go of.
 fn end(thread: OwnThread, found: Result<(Found, Ledger), String>) -> Settled {
-    let found = found.map(|(found, ledger)| {
+    let found = found.map(|(found, mut ledger)| {
         let found = found.map(|leaks| ledger.look_at_ports(leaks));
+        ledger.let_go_of_the_server();
         (found, ledger)
     });
     thread.join();

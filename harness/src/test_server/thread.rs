@@ -6,7 +6,6 @@
 //! **Invariant:** the runtime is gone before the thread says what is left of the server.
 
 use std::io;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use lamplighter::{Running, Server, StartError};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
+use super::last_word::{Listener, Silence, Speaker, last_word};
 use super::log::Log;
 use super::settle::{Found, settle};
 use crate::descriptors::OneServer;
@@ -26,8 +26,7 @@ use crate::leak::Ledger;
 pub(super) struct OwnThread {
     thread: JoinHandle<()>,
     let_go: Option<oneshot::Sender<()>>,
-    rings: Option<oneshot::Receiver<()>>,
-    found: mpsc::Receiver<(Found, Ledger)>,
+    found: Listener<(Found, Ledger)>,
 }
 
 /// What has become of a start.
@@ -37,8 +36,7 @@ pub(super) type Started = oneshot::Receiver<Result<Running, StartError>>;
 struct Ends {
     started: oneshot::Sender<Result<Running, StartError>>,
     let_go: oneshot::Receiver<()>,
-    bell: oneshot::Sender<()>,
-    found: mpsc::SyncSender<(Found, Ledger)>,
+    found: Speaker<(Found, Ledger)>,
 }
 
 impl OwnThread {
@@ -60,12 +58,10 @@ impl OwnThread {
         let runtime = runtime(workers, &name, &log, &ledger)?;
         let (started, has_started) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
-        let (bell, rings) = oneshot::channel();
-        let (found, is_found) = mpsc::sync_channel(1);
+        let (found, is_found) = last_word();
         let ends = Ends {
             started,
             let_go: is_let_go,
-            bell,
             found,
         };
         let thread = thread::Builder::new().name(name).spawn(move || {
@@ -76,7 +72,6 @@ impl OwnThread {
         let own = Self {
             thread,
             let_go: Some(let_go),
-            rings: Some(rings),
             found: is_found,
         };
         Ok((own, has_started))
@@ -91,12 +86,9 @@ impl OwnThread {
     }
 
     /// Resolves when the server has settled and the thread is as good as gone; at once from then on.
-    pub(super) async fn rings(&mut self) {
-        if let Some(rings) = &mut self.rings {
-            // Gone without a ring, it has panicked, and the next question says so.
-            drop(rings.await);
-            self.rings = None;
-        }
+    pub(super) async fn settled(&self) {
+        // Gone without a word, it has panicked, and the next question says so.
+        self.found.is_said().await;
     }
 
     /// What was left of the server, and its ledger, once it has settled within `limit`; blocks
@@ -106,13 +98,8 @@ impl OwnThread {
     ///
     /// What is to be said of a thread that has ended without a word.
     pub(super) fn found(&self, limit: Duration) -> Option<Result<(Found, Ledger), String>> {
-        match self.found.recv_timeout(limit) {
-            Ok(found) => Some(Ok(found)),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                Some(Err(String::from("its thread panicked; see above")))
-            }
-        }
+        let found = self.found.take(limit)?;
+        Some(found.map_err(|Silence| String::from("its thread panicked; see above")))
     }
 
     /// Whether this is called from within the server.
@@ -172,7 +159,7 @@ fn live(runtime: Runtime, server: Server, ends: Ends, mut ledger: Ledger) {
         settle(&report, &ledger).await
     });
     runtime.shutdown_timeout(ledger.grace());
-    // Whoever asks may be gone.
-    let _gone = ends.found.send((found, ledger));
-    let _gone = ends.bell.send(());
+    // Whoever hears it has the last hold on the server, and lets go of that while this thread ends.
+    drop(handle);
+    ends.found.say((found, ledger));
 }

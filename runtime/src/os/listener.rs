@@ -19,6 +19,7 @@ mod io;
 mod label;
 #[cfg(test)]
 pub(crate) mod memory;
+mod queue;
 mod spare;
 mod tcp;
 #[cfg(unix)]

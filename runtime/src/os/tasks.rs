@@ -9,7 +9,6 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -41,7 +40,7 @@ pub(crate) struct Tasks {
 }
 
 /// Is told the name of what panicked and the panic's message, on the thread of the panic.
-pub(crate) type OnPanic = Arc<dyn Fn(&TaskName, &str) + Send + Sync>;
+pub(crate) type OnPanic = &'static (dyn Fn(&TaskName, &str) + Send + Sync);
 
 /// How a task or thread ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,16 +57,13 @@ impl Tasks {
     /// Spawns on `runtime`; panics of tasks and threads are told to `on_panic` as they happen.
     ///
     /// All of them log into the span that is current now.
-    pub(crate) fn new(
-        runtime: Handle,
-        on_panic: impl Fn(&TaskName, &str) + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new(runtime: Handle, on_panic: OnPanic) -> Self {
         Self {
             runtime,
             home: Home::here(),
             tasks: Roll::default(),
             threads: Roll::default(),
-            on_panic: Arc::new(on_panic),
+            on_panic,
         }
     }
 
@@ -83,7 +79,7 @@ impl Tasks {
         let tracked = Tracked {
             future: Some(future),
             entry: self.tasks.enter(name.into()),
-            on_panic: Arc::clone(&self.on_panic),
+            on_panic: self.on_panic,
         };
         Task {
             join: self.runtime.spawn(self.home.clone().hold(tracked)),
@@ -242,7 +238,7 @@ mod tests {
     use super::*;
     use std::future::pending;
     use std::panic::resume_unwind;
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
     use tokio::sync::oneshot;
 
     type Told = Arc<Mutex<Vec<String>>>;
@@ -250,10 +246,13 @@ mod tests {
     fn tasks() -> (Tasks, Told) {
         let told = Told::default();
         let tell = Arc::clone(&told);
-        let tasks = Tasks::new(Handle::current(), move |name, message| {
+        let on_panic = move |name: &TaskName, message: &str| {
             tell.lock().unwrap().push(format!("{name}: {message}"));
-        });
-        (tasks, told)
+        };
+        (
+            Tasks::new(Handle::current(), Box::leak(Box::new(on_panic))),
+            told,
+        )
     }
 
     #[tokio::test]

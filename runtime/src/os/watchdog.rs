@@ -160,9 +160,8 @@ impl Companion {
     /// Dropping it loses nothing.
     pub(crate) async fn stops_ended(&self) {
         loop {
-            let mut stopped = std::pin::pin!(STOPPED.notified());
             // Listening before looking, so that the last one cannot stop in between.
-            stopped.as_mut().enable();
+            let stopped = STOPPED.notified();
             if !registry().is_stopping(self.runtime) {
                 return;
             }

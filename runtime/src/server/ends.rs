@@ -56,7 +56,7 @@ mod tests {
     use tokio::runtime::Handle;
 
     fn ends() -> (Ends, Tasks) {
-        let own = Tasks::new(Handle::current(), |_, _| ());
+        let own = Tasks::new(Handle::current(), &|_, _| ());
         (Ends::new(own.clone()), own)
     }
 

@@ -121,15 +121,16 @@ pub(super) fn spawn_late(inner: &Arc<Inner>, listener: Accepting) -> bool {
     true
 }
 
-/// The loop of each listener, which is open from this call on until its loop is dropped.
+/// The loop of each listener, which is open from this call on until its loop is dropped: all of them are
+/// to be taken.
 pub(super) fn loops(
     inner: &Arc<Inner>,
     listeners: Vec<Accepting>,
-) -> Vec<(TaskName, impl Future<Output = ()> + Send + use<>)> {
+) -> impl Iterator<Item = (TaskName, impl Future<Output = ()> + Send + use<>)> {
     // All of them are there before the first one can break.
     lock(&inner.listeners).open += listeners.len();
     let accepts = |accepting| accept_loop(inner, accepting);
-    listeners.into_iter().map(accepts).collect()
+    listeners.into_iter().map(accepts)
 }
 
 /// The loop of a listener that has been counted as open.

@@ -19,6 +19,7 @@ use super::frames::Uploads;
 use super::in_flight::By;
 use super::io::Place;
 use super::parting::Partings;
+use super::seen::Seen;
 use super::stalled::Stalled;
 use super::upload::Upload;
 use super::verb::Verb;
@@ -62,6 +63,8 @@ pub(super) struct Account {
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
     pub(super) stalled: Stalled,
+    /// By the task of the connection alone.
+    pub(super) seen: Seen,
     /// HTTP/1: of the request that began last.
     pub(super) upload: Upload,
     /// HTTP/2: of all requests.
@@ -79,9 +82,12 @@ struct Waiting {
 }
 
 impl Account {
-    pub(super) fn open(id: ConnectionId, inner: Arc<Inner>, flags: u16) -> (Arc<Self>, Token) {
-        // No request is older than its connection, whatever else is known of it.
-        let opened_at = inner.sink.now();
+    pub(super) fn open(
+        id: ConnectionId,
+        inner: Arc<Inner>,
+        flags: u16,
+        opened_at: Instant,
+    ) -> (Arc<Self>, Token) {
         let last_request = inner.limits.last_request();
         let account = Arc::new(Self {
             id,
@@ -102,11 +108,13 @@ impl Account {
             cut: AtomicU64::new(0),
             aborted: AtomicU64::new(0),
             last_verb: AtomicU8::new(Verb::Other as u8),
+            // No request is older than its connection, whatever else is known of it.
             last_begun_at: AtomicU64::new(opened_at.as_nanos()),
             infrastructure: AtomicU64::new(0),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
             stalled: Stalled::default(),
+            seen: Seen::default(),
             upload: Upload::default(),
             partings: Partings::default(),
             ending: Mutex::default(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use lamplighter_lifecycle::connection::{Activity, Connection, Input, Order};
-use lamplighter_lifecycle::{ConnectionEnd, Protocol};
+use lamplighter_lifecycle::{ConnectionEnd, Instant, Protocol};
 
 use super::Inner;
 use super::account::{Account, Token};
@@ -25,7 +25,6 @@ use super::linger::Lingerer;
 use super::orders::Asked;
 use super::peer::Peer;
 use super::scope::{Entered, ServerScope};
-use super::seen::Seen;
 use super::sniff::{Known, Sniff};
 use super::turn::{Turn, TurnHolder};
 use crate::os::clock::Timer;
@@ -45,7 +44,6 @@ pub(super) struct Connected {
     account: Arc<Account>,
     machine: Connection,
     stage: Stage,
-    seen: Arc<Seen>,
     scope: Option<ServerScope>,
     /// Lets its requests hear of a drain that is spread; nothing of the kind if it is not.
     turn: Option<TurnHolder>,
@@ -99,14 +97,15 @@ impl Connected {
         token: Token,
         heard: u64,
         asked: Asked,
-        orders: &[Order],
+        now: Instant,
     ) -> Self {
         let account = Arc::clone(token.account());
         if asked.drains() {
             account.raise(obey::late(inner.while_draining));
         }
+        let orders: Vec<Order> = asked.orders().collect();
         let times = inner.limits.times(inner.drain_spread);
-        let machine = Connection::new(account.id, times, inner.sink.now(), orders);
+        let machine = Connection::new(account.id, times, now, &orders);
         let (holder, turn) = if inner.drain_spread.is_zero() {
             (None, None)
         } else {
@@ -118,7 +117,6 @@ impl Connected {
             account,
             machine,
             stage: Stage::Sniffing(Sniff::new(socket)),
-            seen: Arc::default(),
             scope: Some(inner.scope.of_connection(Peer::new(peer), turn)),
             turn: holder,
             timer: inner.clock.timer(),
@@ -242,7 +240,7 @@ impl Connected {
                     if self.machine.protocol() == Protocol::Http2 {
                         let broke =
                             matches!(&polled, Poll::Ready(result) if !ends_in_order(result));
-                        if broke || self.seen.is_write_blocked() {
+                        if broke || self.account.seen.is_write_blocked() {
                             self.account.flushed_in_part();
                         } else {
                             // All that was there when this poll began is with the kernel.
@@ -259,7 +257,7 @@ impl Connected {
                     // late, unless they are the rest of a body that nobody wanted.
                     let late = ended.is_ok()
                         && self.account.has(flag::ANNOUNCED)
-                        && !self.seen.is_unclear()
+                        && !self.account.seen.is_unclear()
                         && !conversation.as_mut().left_over().is_empty();
                     if late {
                         self.account.late();

@@ -30,3 +30,5 @@ pub(super) const TUNNELS: u16 = 1 << 11;
 pub(super) const AGREED: u16 = 1 << 12;
 /// The conversation is over, whatever the tasks of its streams still do.
 pub(super) const OVER: u16 = 1 << 13;
+/// Our side of the connection has ended.
+pub(super) const SIDE_ENDED: u16 = 1 << 14;

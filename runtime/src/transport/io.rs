@@ -21,7 +21,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::account::{Account, Token};
 use super::flag;
 use super::frames::{Ends, Frames, Uploads};
-use super::seen::Seen;
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
 
@@ -76,7 +75,6 @@ pub(super) struct ConnectionIo {
     /// Read already, to find out the protocol.
     prefix: Bytes,
     account: Arc<Account>,
-    seen: Arc<Seen>,
     http1: bool,
     /// HTTP/2: the ends of answers among the frames that were written.
     ends: Ends,
@@ -87,10 +85,10 @@ pub(super) struct ConnectionIo {
 }
 
 impl ConnectionIo {
-    pub(super) fn new(socket: Io, prefix: Bytes, account: Arc<Account>, seen: Arc<Seen>) -> Self {
+    pub(super) fn new(socket: Io, prefix: Bytes, account: Arc<Account>) -> Self {
         let http1 = account.protocol() == Protocol::Http1;
         if http1 {
-            seen.read(&prefix, true);
+            account.seen.read(&prefix, true);
             account.upload.read(&prefix, true);
         }
         let mut uploads = Uploads::default();
@@ -102,7 +100,6 @@ impl ConnectionIo {
             socket: Some(socket),
             prefix,
             account,
-            seen,
             http1,
             ends: Ends::default(),
             uploads,
@@ -235,7 +232,7 @@ impl AsyncRead for ConnectionIo {
                     this.account.raise(flag::PEER_ENDED);
                 } else if http1 {
                     let between = this.account.in_flight() == 0;
-                    this.seen.read(bytes, between);
+                    this.account.seen.read(bytes, between);
                     this.account.upload.read(bytes, between);
                 } else {
                     let stays = this.account.partings.is_present();
@@ -254,7 +251,7 @@ impl AsyncRead for ConnectionIo {
                 // Nothing is left to read: the peer has not begun anything that we could lose.
                 if http1
                     && this.account.has(flag::READING_ENDS)
-                    && !this.seen.head()
+                    && !this.account.seen.head()
                     && this.account.in_flight() == 0
                 {
                     return Poll::Ready(Ok(()));
@@ -276,7 +273,7 @@ impl AsyncWrite for ConnectionIo {
         if let Poll::Ready(Ok(written)) = polled {
             this.wrote(&[io::IoSlice::new(buf)], written);
         }
-        this.seen.write(polled.is_pending());
+        this.account.seen.write(polled.is_pending());
         polled
     }
 
@@ -292,7 +289,7 @@ impl AsyncWrite for ConnectionIo {
         if let Poll::Ready(Ok(written)) = polled {
             this.wrote(bufs, written);
         }
-        this.seen.write(polled.is_pending());
+        this.account.seen.write(polled.is_pending());
         polled
     }
 
@@ -332,7 +329,9 @@ impl AsyncWrite for ConnectionIo {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.with(Side::Write, cx, |socket, cx| socket.poll_shutdown(cx))
+        ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_shutdown(cx)))?;
+        this.account.raise(flag::SIDE_ENDED);
+        Poll::Ready(Ok(()))
     }
 }
 

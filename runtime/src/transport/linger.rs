@@ -20,8 +20,8 @@ use lamplighter_lifecycle::connection::{Awaited, Linger};
 use lamplighter_lifecycle::{ConnectionId, Input};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::Inner;
-use super::account::lock;
+use super::account::{Account, lock};
+use super::{Inner, flag};
 use crate::os::clock::Timer;
 use crate::os::listener::Io;
 
@@ -98,14 +98,14 @@ pub(super) struct Lingerer {
 impl Lingerer {
     pub(super) fn new(
         inner: &Arc<Inner>,
-        id: ConnectionId,
+        account: &Account,
         socket: Io,
         awaited: Awaited,
         during: While,
     ) -> Self {
         Self {
             inner: Arc::clone(inner),
-            id,
+            id: account.id,
             socket: Some(socket),
             linger: Linger::new(inner.sink.now(), awaited),
             timer: inner.clock.timer(),
@@ -113,7 +113,7 @@ impl Lingerer {
                 While::Serving => MOST_WHILE_SERVING,
                 While::Stopping => usize::MAX,
             },
-            side_ended: false,
+            side_ended: account.has(flag::SIDE_ENDED),
             present: false,
         }
     }

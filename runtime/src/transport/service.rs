@@ -24,7 +24,6 @@ use super::infrastructure::{self, Infrastructure};
 use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
-use super::seen::Seen;
 use super::stalled;
 use crate::os::tasks::panic_message;
 
@@ -89,15 +88,18 @@ pub(crate) trait ServeConnection: Send + Sync {
     /// Begins to speak HTTP/1.
     fn http1(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>>;
     /// Begins to speak HTTP/2.
-    fn http2(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>>;
+    fn http2(
+        &self,
+        io: ConnectionIo,
+        parts: &Parts<'_>,
+        streams: Streams,
+    ) -> Pin<Box<dyn Conversation>>;
 }
 
 /// What a conversation is made of, beside its bytes.
 pub(crate) struct Parts<'a> {
     pub(super) account: &'a Arc<Account>,
-    pub(super) seen: &'a Arc<Seen>,
     pub(super) limits: &'a Limits,
-    pub(super) streams: &'a Streams,
     pub(super) infrastructure: Option<&'a Arc<Infrastructure>>,
 }
 
@@ -119,9 +121,14 @@ where
         ))
     }
 
-    fn http2(&self, io: ConnectionIo, parts: &Parts<'_>) -> Pin<Box<dyn Conversation>> {
+    fn http2(
+        &self,
+        io: ConnectionIo,
+        parts: &Parts<'_>,
+        streams: Streams,
+    ) -> Pin<Box<dyn Conversation>> {
         let site = Site::new(&self.0, parts, false);
-        Box::pin(Http2::new(io, site, parts.limits, parts.streams.clone()))
+        Box::pin(Http2::new(io, site, parts.limits, streams))
     }
 }
 
@@ -129,7 +136,6 @@ where
 pub(super) struct Site<S> {
     service: Arc<S>,
     account: Arc<Account>,
-    seen: Arc<Seen>,
     infrastructure: Option<Arc<Infrastructure>>,
     http1: bool,
 }
@@ -139,7 +145,6 @@ impl<S> Site<S> {
         Self {
             service: Arc::clone(service),
             account: Arc::clone(parts.account),
-            seen: Arc::clone(parts.seen),
             infrastructure: parts.infrastructure.cloned(),
             http1,
         }
@@ -178,7 +183,7 @@ where
         let hold = if self.http1 {
             let body = request.body();
             let has_body = !Body::is_end_stream(body);
-            self.seen.request_begins(has_body);
+            self.account.seen.request_begins(has_body);
             let len = if has_body {
                 body.size_hint().exact()
             } else {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::TcpStream;
 
+use super::queue::is_dry;
 use super::{Addr, Listener, Network};
 
 /// The network of this machine.
@@ -51,6 +52,8 @@ impl Network for TcpNetwork {
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
+    /// Asked for once; `None` where nobody knew.
+    addr: Option<SocketAddr>,
     filtered: bool,
 }
 
@@ -93,6 +96,7 @@ impl TcpListener {
 impl From<tokio::net::TcpListener> for TcpListener {
     fn from(inner: tokio::net::TcpListener) -> Self {
         Self {
+            addr: inner.local_addr().ok(),
             inner,
             filtered: false,
         }
@@ -114,7 +118,8 @@ impl Listener for TcpListener {
     }
 
     fn local_addr(&self) -> io::Result<Addr> {
-        Listener::local_addr(&self.inner)
+        self.addr
+            .map_or_else(|| Listener::local_addr(&self.inner), |addr| Ok(addr.into()))
     }
 
     fn accept_queued(&mut self) -> io::Result<Option<(TcpStream, Addr)>> {
@@ -161,6 +166,9 @@ impl Listener for tokio::net::TcpListener {
 
     fn accept_queued(&mut self) -> io::Result<Option<(TcpStream, Addr)>> {
         // Asks the kernel. The runtime may not have heard yet of what has just come.
+        if is_dry(self) {
+            return Ok(None);
+        }
         let (socket, peer) = match SockRef::from(&*self).accept() {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),

@@ -16,6 +16,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::UnixStream;
 
 use self::claim::Claim;
+use super::queue::is_dry;
 use super::tcp::BACKLOG;
 use super::{Addr, Listener};
 
@@ -127,6 +128,9 @@ impl Listener for tokio::net::UnixListener {
 
     fn accept_queued(&mut self) -> io::Result<Option<(UnixStream, Addr)>> {
         // Asks the kernel. The runtime may not have heard yet of what has just come.
+        if is_dry(self) {
+            return Ok(None);
+        }
         let (socket, peer) = match SockRef::from(&*self).accept() {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),

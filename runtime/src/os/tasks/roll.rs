@@ -136,9 +136,8 @@ impl Roll {
     /// Resolves when nobody is there who counts.
     pub(crate) async fn empty(&self) {
         loop {
-            let mut emptied = std::pin::pin!(self.inner.emptied.notified());
             // Listening before looking, so that the last one cannot leave in between.
-            emptied.as_mut().enable();
+            let emptied = self.inner.emptied.notified();
             if self.count() == 0 {
                 return;
             }

@@ -77,7 +77,7 @@ impl Tasks {
         F: FnOnce() -> T + Send + 'static,
     {
         let entry = self.threads.enter(name);
-        let (home, on_panic) = (self.home.clone(), self.on_panic.clone());
+        let (home, on_panic) = (self.home.clone(), self.on_panic);
         let (tx, outcome) = oneshot::channel();
         let run = move || {
             let at_home = home.enter();
@@ -137,7 +137,7 @@ mod tests {
     use tokio::runtime::Handle;
 
     fn tasks() -> Tasks {
-        Tasks::new(Handle::current(), |_, _| ())
+        Tasks::new(Handle::current(), &|_, _| ())
     }
 
     #[tokio::test]

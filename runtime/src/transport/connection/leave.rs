@@ -51,8 +51,8 @@ impl Connected {
                     log::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
                 }
             } else if let Some(awaited) = self.awaited(end) {
-                let (inner, id) = (&self.inner, self.account.id);
-                let lingerer = Lingerer::new(inner, id, socket, awaited, self.during());
+                let (inner, account) = (&self.inner, &self.account);
+                let lingerer = Lingerer::new(inner, account, socket, awaited, self.during());
                 self.lingerer = Some(lingerer);
                 return Poll::Ready(());
             }
@@ -70,7 +70,7 @@ impl Connected {
         if account.has(flag::PEER_ENDED) || account.protocol() == Protocol::Unknown {
             return None;
         }
-        let unread = self.unread || (is_http1 && !idle && self.seen.is_unclear());
+        let unread = self.unread || (is_http1 && !idle && self.account.seen.is_unclear());
         if unread || end == ConnectionEnd::Failed {
             return Some(Awaited::PeersEnd);
         }

@@ -16,11 +16,11 @@ impl Connected {
             return;
         }
         let http1 = self.machine.protocol() == Protocol::Http1;
-        let head = http1 && self.seen.head();
+        let head = http1 && self.account.seen.head();
         // Either is the end of the connection, sooner or later, and then every request counts.
         let leaves =
             self.obeyed.stops() || self.machine.is_retired() || self.account.has(flag::SPENT);
-        let blocked = self.seen.is_write_blocked();
+        let blocked = self.account.seen.is_write_blocked();
         if blocked && self.account.has_unflushed() && self.account.begun() != self.told.begun {
             self.account.seen_at(self.inner.sink.now());
         }
@@ -70,10 +70,10 @@ impl Connected {
     fn has_rest_of_body(&self) -> bool {
         let longest = u64::try_from(self.inner.limits.header_bytes()).unwrap_or(u64::MAX);
         let rest = !self.machine.is_draining()
-            && self.seen.is_unclear()
-            && self.seen.since_head() > longest;
+            && self.account.seen.is_unclear()
+            && self.account.seen.since_head() > longest;
         if rest {
-            self.seen.head_begins();
+            self.account.seen.head_begins();
         }
         rest
     }

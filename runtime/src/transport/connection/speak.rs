@@ -43,8 +43,8 @@ impl Connected {
             && !account.has(flag::PEER_ENDED)
             && !account.has(flag::FORCED)
             && account.in_flight() == 0
-            && self.seen.is_unclear()
-            && !self.seen.head();
+            && account.seen.is_unclear()
+            && !account.seen.head();
         let Stage::Speaking(conversation) = &mut self.stage else {
             return false;
         };
@@ -64,23 +64,20 @@ impl Connected {
     }
 
     fn converse(&mut self, protocol: Protocol, socket: Io, prefix: Bytes) {
-        let io = ConnectionIo::new(
-            socket,
-            prefix,
-            Arc::clone(&self.account),
-            Arc::clone(&self.seen),
-        );
-        let scope = self.scope_of_streams();
+        let io = ConnectionIo::new(socket, prefix, Arc::clone(&self.account));
         let parts = Parts {
             account: &self.account,
-            seen: &self.seen,
             limits: &self.inner.limits,
-            streams: &Streams::new(&self.inner.tasks, scope, Arc::clone(&self.account)),
             infrastructure: self.inner.infrastructure.as_ref(),
         };
         let app = &self.inner.app.0;
         self.stage = Stage::Speaking(if protocol == Protocol::Http2 {
-            app.http2(io, &parts)
+            let (tasks, account) = (&self.inner.tasks, Arc::clone(&self.account));
+            app.http2(
+                io,
+                &parts,
+                Streams::new(tasks, self.scope_of_streams(), account),
+            )
         } else {
             app.http1(io, &parts)
         });

@@ -83,7 +83,7 @@ fn accepts(fixture: &Fixture, script: &Script) -> Loop {
         newcomers: Newcomers::Queue,
     };
     let mut loops = loops(&fixture.transport.inner, vec![accepting]);
-    let (_, accepts) = loops.pop().unwrap();
+    let (_, accepts) = loops.next().unwrap();
     spawn(Box::pin(accepts))
 }
 

@@ -239,7 +239,7 @@ impl Fixture {
     pub(super) fn planned(app: impl Application, limits: Limits, budget: Budget) -> Self {
         let clock = Clock::new();
         clock.begin(&Handle::current());
-        let tasks = Tasks::new(Handle::current(), |name, message| {
+        let tasks = Tasks::new(Handle::current(), &|name, message| {
             panic!("task {name} panicked: {message}")
         });
         let books = Arc::new(Bookkeeper {

@@ -24,7 +24,6 @@ use super::listeners::settle;
 use crate::os::listener::{Addr, AnyListener, Io, Listener};
 use crate::transport::account::{Account, Token};
 use crate::transport::io::ConnectionIo;
-use crate::transport::seen::Seen;
 use crate::transport::{Limits, Newcomers, flag};
 
 /// A listener with one connection in its queue, which does as it is told.
@@ -72,18 +71,17 @@ fn wrapped(mock: Mock, protocol: Protocol) -> Wrapped {
         connection,
         peer: "script".into(),
     });
-    let (account, token) = Account::open(connection, inner, 0);
+    let now = inner.sink.now();
+    let (account, token) = Account::open(connection, inner, 0, now);
     account.speaks(protocol);
     // The bytes of the first request have shown the protocol; it has begun, and been answered.
-    let seen = Arc::<Seen>::default();
     let mut io = ConnectionIo::new(
         socket(mock),
         Bytes::from_static(REQUEST),
         Arc::clone(&account),
-        Arc::clone(&seen),
     );
     assert_eq!(assert_ready!(read(&mut io).poll()).unwrap(), REQUEST);
-    seen.request_begins(false);
+    account.seen.request_begins(false);
     Wrapped {
         io,
         account,
