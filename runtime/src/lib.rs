@@ -32,9 +32,9 @@ mod transport;
 pub use lamplighter_lifecycle::{
     Budget, Cause, ConnectionEnd, ConnectionId, ConnectionsReport, CutWork,
     Event as ServerEventKind, Explanation, Failure, HookError, HookName, HookOutcome, HookReport,
-    LameDuckReadiness, OnDeadline, OnListenerError, Outcome, Phase, PhaseReport, Plan, PlanError,
-    Probes, Protocol, ServerState, Signal, SignalTaken, StartFailure, Tally, WhileDraining, Work,
-    WorkerOutcome, WorkerReport,
+    LameDuckReadiness, OnDeadline, OnListenerError, Outcome, PeerAddr, Phase, PhaseReport, Plan,
+    PlanError, Probes, Protocol, ServerState, Signal, SignalTaken, StartFailure, Tally,
+    WhileDraining, Work, WorkerOutcome, WorkerReport,
 };
 pub use os::block_on::block_on;
 #[cfg(unix)]

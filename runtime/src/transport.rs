@@ -322,7 +322,10 @@ impl Inner {
         lock(&self.connections).insert(id, entry);
         self.sink.input(Input::ConnectionOpened {
             connection: id,
-            peer: peer.to_string().into(),
+            peer: match peer.tcp() {
+                Some(addr) => addr.into(),
+                None => peer.to_string().into(),
+            },
         });
         let orders: Vec<Order> = asked.orders().collect();
         let connected = Connected::new(self, socket, peer, token, heard, asked, &orders);

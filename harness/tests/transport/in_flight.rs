@@ -74,7 +74,10 @@ async fn a_request_that_outlasts_the_drain_is_reset_at_its_deadline_and_named() 
     let over = over.named(&["http/1 GET"]).drained_in(secs(7));
     let cut = &over.report.connections().cut[0];
     assert_eq!(cut.at.since(cut.work.begun_at).as_secs(), 9);
-    assert_eq!(*cut.peer, *probe.local_addr().unwrap().to_string());
+    assert_eq!(
+        cut.peer.to_string(),
+        probe.local_addr().unwrap().to_string()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use core::fmt;
 use crate::connections::{ConnectionEnd, ConnectionId, Protocol, Tally};
 use crate::failure::Failure;
 use crate::hooks::HookName;
+use crate::peer::PeerAddr;
 use crate::report::HookOutcome;
 use crate::{Cause, Phase, Signal};
 
@@ -50,7 +51,7 @@ pub enum Event {
         /// Its number.
         connection: ConnectionId,
         /// Who is at the other end.
-        peer: Arc<str>,
+        peer: PeerAddr,
     },
     /// A connection is gone. Told only while connections are observed, but for those with work cut.
     ConnectionClosed {

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::connections::{ConnectionEnd, ConnectionId, Protocol, Tally, Work};
 use crate::effect::Announcement;
 use crate::hooks::HookId;
+use crate::peer::PeerAddr;
 use crate::{Cause, Signal};
 
 /// Something that happened.
@@ -65,7 +66,7 @@ pub enum Input {
         /// Its number.
         connection: ConnectionId,
         /// Who is at the other end.
-        peer: Arc<str>,
+        peer: PeerAddr,
     },
     /// What a connection was doing when the force close reached it.
     ConnectionForced {

@@ -5,12 +5,13 @@
 //! connection `begun = answered + cut + aborted`. **Invariant:** nothing grows with the number of
 //! ended connections, but for those that are stuck at the end.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::Instant;
 use crate::connections::{ConnectionEnd, ConnectionId, Protocol, Tally, Work};
+use crate::peer::PeerAddr;
 
 /// How many pieces of cut work a report names: the slowest ones. The rest is counted.
 pub(crate) const NAMED_CUT: usize = 100;
@@ -22,7 +23,7 @@ pub struct CutWork {
     /// The connection that carried it.
     pub connection: ConnectionId,
     /// Who was at the other end.
-    pub peer: Arc<str>,
+    pub peer: PeerAddr,
     /// What was cut.
     pub work: Work,
     /// When it was cut.
@@ -34,12 +35,13 @@ pub struct CutWork {
 /// A connection that is open.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Open {
-    peer: Arc<str>,
-    forced: Option<Forced>,
+    peer: PeerAddr,
+    /// Apart, since most never are.
+    forced: Option<Box<Forced>>,
 }
 
 /// What an open connection was doing when the force close reached it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Forced {
     protocol: Protocol,
     tally: Tally,
@@ -61,7 +63,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Takes a connection in; `false` if it is in already.
-    pub(crate) fn open(&mut self, connection: ConnectionId, peer: Arc<str>) -> bool {
+    pub(crate) fn open(&mut self, connection: ConnectionId, peer: PeerAddr) -> bool {
         if self.open.contains_key(&connection) {
             return false;
         }
@@ -85,11 +87,11 @@ impl Ledger {
         work: Vec<Work>,
     ) {
         if let Some(open) = self.open.get_mut(&connection) {
-            open.forced = Some(Forced {
+            open.forced = Some(Box::new(Forced {
                 protocol,
                 tally,
                 work,
-            });
+            }));
         }
     }
 
@@ -112,11 +114,7 @@ impl Ledger {
         self.stuck.extend(open.keys());
         open.into_iter()
             .map(|(connection, open)| {
-                let forced = open.forced.unwrap_or(Forced {
-                    protocol: Protocol::Unknown,
-                    tally: Tally::default(),
-                    work: Vec::new(),
-                });
+                let forced = open.forced.map(|forced| *forced).unwrap_or_default();
                 let tally = self.settle(
                     now,
                     connection,
@@ -134,7 +132,7 @@ impl Ledger {
         &mut self,
         now: Instant,
         connection: ConnectionId,
-        peer: &Arc<str>,
+        peer: &PeerAddr,
         end: ConnectionEnd,
         mut tally: Tally,
         cut: Vec<Work>,

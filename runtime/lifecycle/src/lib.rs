@@ -16,6 +16,7 @@ mod hooks;
 mod input;
 mod ledger;
 mod machine;
+mod peer;
 mod phase;
 mod plan;
 mod report;
@@ -34,6 +35,7 @@ pub use hooks::{
 pub use input::{HookEnd, Input, StartFailure, WorkerEnd, WorkerId};
 pub use ledger::CutWork;
 pub use machine::{CheckError, Machine};
+pub use peer::PeerAddr;
 pub use phase::{Phase, ServerState, Step, TRANSITIONS};
 pub use plan::{
     Budget, Explanation, LameDuckReadiness, OnDeadline, OnListenerError, Plan, PlanError, Probes,

@@ -11,6 +11,7 @@ use crate::effect::{Directive, Effect};
 use crate::event::{Event, WorkerOutcome};
 use crate::failure::Failure;
 use crate::input::{WorkerEnd, WorkerId};
+use crate::peer::PeerAddr;
 use crate::plan::OnListenerError;
 use crate::{Cause, Phase, Step};
 
@@ -74,7 +75,7 @@ impl Machine {
         )
     }
 
-    pub(super) fn on_opened(&mut self, connection: ConnectionId, peer: Arc<str>) {
+    pub(super) fn on_opened(&mut self, connection: ConnectionId, peer: PeerAddr) {
         if !self.accepts() {
             return;
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-use lamplighter_lifecycle::{CutWork, Failure, Report, WorkerOutcome};
+use lamplighter_lifecycle::{CutWork, Failure, PeerAddr, Report, WorkerOutcome};
 
 /// More lines are for a log, or for the report as JSON.
 const MOST_LINES: usize = 50;
@@ -53,7 +53,7 @@ type Kind<'a> = (String, &'a str, Option<&'a str>, bool);
 
 /// Requests that were cut, by their kind: how many, and for how long the oldest had been there.
 fn cut_requests(report: &Report) -> Vec<String> {
-    let mut kinds: BTreeMap<Kind<'_>, (usize, Duration, &str)> = BTreeMap::new();
+    let mut kinds: BTreeMap<Kind<'_>, (usize, Duration, &PeerAddr)> = BTreeMap::new();
     for CutWork {
         peer,
         work,

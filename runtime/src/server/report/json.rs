@@ -76,7 +76,7 @@ struct Requests {
 #[derive(Serialize)]
 struct Cut<'a> {
     connection: String,
-    peer: &'a str,
+    peer: String,
     protocol: String,
     method: &'a str,
     route: Option<&'a str>,
@@ -198,7 +198,7 @@ impl<'a> Cut<'a> {
     fn of(cut: &'a CutWork, began: Instant) -> Self {
         Self {
             connection: cut.connection.to_string(),
-            peer: &cut.peer,
+            peer: cut.peer.to_string(),
             protocol: cut.work.protocol.to_string(),
             method: &cut.work.method,
             route: cut.work.template.as_deref(),

@@ -3,8 +3,8 @@
 //! **Invariant:** one list of kinds, in one place.
 
 use lamplighter_lifecycle::{
-    Announcement, Cause, ConnectionEnd, ConnectionId, Failure, HookEnd, HookId, Input, Protocol,
-    Signal, StartFailure, Tally, Work, WorkerEnd, WorkerId,
+    Announcement, Cause, ConnectionEnd, ConnectionId, Failure, HookEnd, HookId, Input, PeerAddr,
+    Protocol, Signal, StartFailure, Tally, Work, WorkerEnd, WorkerId,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,7 +73,7 @@ pub(crate) fn kind(input: &Input) -> usize {
 }
 
 /// Who is at the other end of a connection.
-pub(crate) fn peer(connection: ConnectionId) -> Arc<str> {
+pub(crate) fn peer(connection: ConnectionId) -> PeerAddr {
     format!("peer of {connection}").into()
 }
 

@@ -119,7 +119,7 @@ impl Law for CutWorkIsNamed {
         }
         for (cut, (.., connection, _)) in found.cut.iter().zip(&expected) {
             let peer = crate::generator::peer(*connection);
-            holds!(*cut.peer == *peer, "{} instead of {peer}", cut.peer);
+            holds!(cut.peer == peer, "{} instead of {peer}", cut.peer);
         }
         Ok(())
     }
