@@ -52,7 +52,6 @@ use crate::os::log;
 use crate::os::process;
 use crate::os::signal::{BoxSignalSource, SignalSource};
 use crate::os::tasks::{HandOver, Tasks};
-use crate::os::watch;
 use crate::os::watchdog::{self, Watched};
 use crate::transport::{
     Application, Erased, Health, Limits, Protocols, ServerProtocol, Setup, ShutdownSignal, Sink,
@@ -460,7 +459,6 @@ impl Server {
         life.set_transport(transport.clone());
         life.set_watch(watchdog::watch(Arc::clone(life) as Arc<dyn Watched>));
         let admin_transport = admin.as_ref().map(|admin| admin.transport.clone());
-        let (cancel_start, cancelled) = watch::channel(false);
         let start = Start {
             life: Arc::clone(life),
             binds: parts.binds,
@@ -468,7 +466,6 @@ impl Server {
             transport: transport.clone(),
             admin,
             refused: refused.and(armed),
-            cancelled,
         };
         let driver = Driver {
             life: Arc::clone(life),
@@ -477,7 +474,6 @@ impl Server {
             transport,
             admin: admin_transport,
             start: Some(start),
-            cancel_start,
             start_task: None,
             hooks: BTreeMap::new(),
             workers: BTreeMap::new(),

@@ -324,9 +324,9 @@ impl Inner {
         lock(&self.connections).insert(id, entry);
         self.sink.input(Input::ConnectionOpened {
             connection: id,
-            peer: match &peer {
-                Addr::Tcp(addr) => PeerAddr::Tcp(*addr),
-                other => other.to_string().into(),
+            peer: match peer.tcp() {
+                Some(addr) => addr.into(),
+                None => peer.to_string().into(),
             },
         });
         let connected = Connected::new(self, socket, peer, token, heard, asked, now);

@@ -21,24 +21,23 @@ const ORDINARY: usize = 12;
 ///
 /// It is fed with what [`Machine::poll_event`](crate::Machine::poll_event) gives. Connections that
 /// ended by themselves, without work being cut, are left out: the report counts them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Timeline {
     entries: Vec<(Instant, Event)>,
     repeats: usize,
     cuts: usize,
 }
 
-impl Default for Timeline {
-    fn default() -> Self {
+impl Timeline {
+    /// Without events, and with room for those of an ordinary life.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             entries: Vec::with_capacity(ORDINARY),
-            repeats: 0,
-            cuts: 0,
+            ..Self::default()
         }
     }
-}
 
-impl Timeline {
     /// Takes an event in, if it belongs into a timeline.
     pub fn record(&mut self, at: Instant, event: &Event) {
         let room = match event {

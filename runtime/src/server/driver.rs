@@ -43,7 +43,6 @@ pub(crate) struct Driver {
     /// What is asked on the admin listener, if there is one.
     pub(crate) admin: Option<Transport>,
     pub(crate) start: Option<Start>,
-    pub(crate) cancel_start: watch::Sender<bool>,
     pub(crate) start_task: Option<AbortHandle>,
     pub(crate) hooks: BTreeMap<HookId, RunningHook>,
     pub(crate) workers: BTreeMap<WorkerId, AbortHandle>,
@@ -144,7 +143,7 @@ impl Driver {
         match effect {
             Effect::Announce(announcement) => self.announce(announcement),
             Effect::BeginStart => self.begin_start(),
-            Effect::CancelStart => drop(self.cancel_start.send_replace(true)),
+            Effect::CancelStart => self.life.cancel_start(),
             Effect::DropStart => {
                 if let Some(start) = &self.start_task {
                     start.abort();

@@ -54,6 +54,8 @@ pub(crate) struct Life {
     ready: Watched<bool>,
     /// Whether connections and workers have been told of the stop.
     told: Watched<bool>,
+    /// Whether the start has been told to end.
+    start_cancelled: Watched<bool>,
     /// The thread that runs callbacks at the moment.
     announcing: Mutex<Option<ThreadId>>,
     /// The complete report, from when it is complete.
@@ -102,7 +104,7 @@ impl Life {
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 machine: Machine::new(),
-                timeline: Timeline::default(),
+                timeline: Timeline::new(),
                 subscribers: Subscribers::default(),
                 hooks: Vec::new(),
                 workers: Waiting::default(),
@@ -124,6 +126,7 @@ impl Life {
             acted: Watched::new(Phase::Created),
             ready: Watched::new(false),
             told: Watched::new(false),
+            start_cancelled: Watched::new(false),
             announcing: Mutex::new(None),
             sealed: OnceLock::new(),
             finished: Watched::new(None),
@@ -149,16 +152,15 @@ impl Life {
         if inner.machine.readiness() == Readiness::NotReady {
             self.health.set_readiness(Readiness::NotReady);
         }
-        let phase = inner.machine.phase();
-        let drained = inner.machine.is_drained();
-        let progress = if self.is_finished() {
-            Progress::OVER
-        } else {
-            Progress { phase, drained }
+        let progress = Progress {
+            phase: inner.machine.phase(),
+            drained: inner.machine.is_drained(),
         };
         self.progress.send_if_modified(|known| {
-            let news = *known != progress;
-            *known = progress;
+            let news = *known != Progress::OVER && *known != progress;
+            if news {
+                *known = progress;
+            }
             news
         });
         self.tell_watch(limit, Limit::of(&inner.machine), now);
@@ -315,17 +317,20 @@ impl Life {
 
     /// All the facts so far; the one complete report once the server has stopped.
     pub(crate) fn report(&self) -> Report {
-        if let Some(report) = self.sealed.get() {
-            return report.clone();
-        }
         let inner = self.lock();
-        Report::new(inner.machine.report(&inner.timeline))
+        let sealed = self.sealed.get().cloned();
+        sealed.unwrap_or_else(|| Report::new(inner.machine.report(&inner.timeline)))
     }
 
-    /// All the facts, which do not change from here on.
+    /// All the facts, which do not change from here on: nothing more is told.
     pub(crate) fn seal(&self) -> Report {
-        let report = self.report();
-        self.sealed.get_or_init(|| report).clone()
+        let mut inner = self.lock();
+        let seal = || {
+            let mut report = inner.machine.report(&Timeline::default());
+            report.timeline = std::mem::take(&mut inner.timeline);
+            Report::new(report)
+        };
+        self.sealed.get_or_init(seal).clone()
     }
 
     pub(crate) const fn progress(&self) -> &Watched<Progress> {
@@ -349,6 +354,16 @@ impl Life {
     /// Connections and workers have been told of the stop.
     pub(crate) fn set_told(&self) {
         self.told.send_replace(true);
+    }
+
+    /// Tells the start to end.
+    pub(crate) fn cancel_start(&self) {
+        self.start_cancelled.send_replace(true);
+    }
+
+    /// Resolves once the start has been told to end.
+    pub(crate) async fn start_cancelled(&self) {
+        drop(self.start_cancelled.wait_for(|cancelled| *cancelled).await);
     }
 
     /// Runs callbacks.
@@ -485,7 +500,10 @@ impl watchdog::Watched for Life {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return "the server's state is locked".to_owned(),
         };
-        let mut report = inner.machine.report(&inner.timeline);
+        let mut report = match self.sealed.get() {
+            Some(sealed) => sealed.facts().clone(),
+            None => inner.machine.report(&inner.timeline),
+        };
         // The machine knows the time of the last thing that happened, and nothing happens any more.
         report.total = self.clock.now().since(report.began);
         let work = match self.transport.try_lock() {

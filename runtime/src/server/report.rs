@@ -29,6 +29,11 @@ impl Report {
         Self(Arc::new(report))
     }
 
+    /// All of its facts.
+    pub(crate) fn facts(&self) -> &lamplighter_lifecycle::Report {
+        &self.0
+    }
+
     /// Why the server stopped; `None` while nothing stops it.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {

@@ -15,7 +15,6 @@ use super::life::{Bound, Life};
 use crate::os::clock::Clock;
 use crate::os::listener::{Bind, BindError, BoundListener, BoxNetwork, Holding};
 use crate::os::log;
-use crate::os::watch;
 use crate::transport::{Accepting, Answers, Newcomers, Sink, Transport};
 
 /// How long a round of readiness checks that was not all green is followed by nothing: short
@@ -64,7 +63,6 @@ pub(crate) struct Start {
     pub(crate) admin: Option<Admin>,
     /// What was found wrong before anything was bound.
     pub(crate) refused: Result<(), StartReason>,
-    pub(crate) cancelled: watch::Receiver<bool>,
 }
 
 /// Tells the core that the start task is gone, however it went.
@@ -93,10 +91,10 @@ impl Start {
         };
         async move {
             let mut begun = begun;
-            let mut cancelled = begun.start.cancelled.clone();
+            let life = Arc::clone(&begun.start.life);
             tokio::select! {
                 biased;
-                _ = cancelled.wait_for(|cancelled| *cancelled) => {}
+                () = life.start_cancelled() => {}
                 () = begun.start.prove() => {}
             }
         }

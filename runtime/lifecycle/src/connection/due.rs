@@ -41,10 +41,12 @@ impl Connection {
         if self.is_forced() {
             return Some(self.due_at_force());
         }
+        let last = self.due_beyond_goaway();
         let due = match self.stop {
             Stop::None => [
                 self.due_while_serving(),
                 self.due_in_retirement(),
+                last,
                 None,
                 None,
             ],
@@ -52,6 +54,7 @@ impl Connection {
                 self.due_in_lame_duck(),
                 self.due_while_serving(),
                 self.due_in_retirement(),
+                last,
                 None,
             ],
             Stop::Drain | Stop::Cancel | Stop::Force => {
@@ -62,13 +65,11 @@ impl Connection {
                     self.due_in_drain(),
                     self.due_at_grace(),
                     self.due_while_serving(),
+                    last,
                 ]
             }
         };
-        due.into_iter()
-            .chain([self.due_beyond_goaway()])
-            .flatten()
-            .min_by_key(|(at, _)| *at)
+        due.iter().flatten().min_by_key(|(at, _)| *at).copied()
     }
 
     fn is_working(&self) -> bool {
