@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** whoever waits is woken in the order in which the waits began.
 
+use std::future::pending;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,8 +39,9 @@ pub(crate) struct Gone;
 #[derive(Debug)]
 pub(crate) struct Seen<'a, T>(MutexGuard<'a, Value<T>>);
 
+/// What both of them share; by itself it is for those who hold it together anyway.
 #[derive(Debug)]
-struct Shared<T> {
+pub(crate) struct Shared<T> {
     value: Mutex<Value<T>>,
     changed: Notify,
 }
@@ -52,6 +54,67 @@ struct Value<T> {
 }
 
 impl<T> Shared<T> {
+    pub(crate) fn new(value: T) -> Self {
+        let value = Value {
+            now: value,
+            changes: 0,
+            gone: false,
+        };
+        Self {
+            value: Mutex::new(value),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Changes the value.
+    pub(crate) fn send_modify(&self, change: impl FnOnce(&mut T)) {
+        self.send_if_modified(|now| {
+            change(now);
+            true
+        });
+    }
+
+    /// Resolves with the value once it is so, at once if it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) async fn wait_for(&self, mut is_so: impl FnMut(&T) -> bool) -> Seen<'_, T> {
+        let Ok(seen) = self.until(|value| is_so(&value.now)).await else {
+            // Gone is a sender, and who waits here has none.
+            return pending().await;
+        };
+        seen
+    }
+
+    fn send_if_modified(&self, change: impl FnOnce(&mut T) -> bool) -> bool {
+        let mut value = self.lock();
+        if !change(&mut value.now) {
+            return false;
+        }
+        value.changes += 1;
+        drop(value);
+        self.changed.notify_waiters();
+        true
+    }
+
+    async fn until(&self, mut is_so: impl FnMut(&Value<T>) -> bool) -> Result<Seen<'_, T>, Gone> {
+        loop {
+            // It listens from here on, before it looks: what changes in between ends the wait.
+            let changed = self.changed.notified();
+            {
+                let value = self.lock();
+                if is_so(&value) {
+                    return Ok(Seen(value));
+                }
+                if value.gone {
+                    return Err(Gone);
+                }
+            }
+            changed.await;
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Value<T>> {
         // What runs under it looks at the value or replaces it, so a poisoned one is whole.
         self.value.lock().unwrap_or_else(PoisonError::into_inner)
@@ -60,15 +123,7 @@ impl<T> Shared<T> {
 
 impl<T> Sender<T> {
     pub(crate) fn new(value: T) -> Self {
-        let value = Value {
-            now: value,
-            changes: 0,
-            gone: false,
-        };
-        Self(Arc::new(Shared {
-            value: Mutex::new(value),
-            changed: Notify::new(),
-        }))
+        Self(Arc::new(Shared::new(value)))
     }
 
     /// Watches from now on: what was sent before is seen already.
@@ -93,22 +148,12 @@ impl<T> Sender<T> {
 
     /// Changes the value.
     pub(crate) fn send_modify(&self, change: impl FnOnce(&mut T)) {
-        self.send_if_modified(|now| {
-            change(now);
-            true
-        });
+        self.0.send_modify(change);
     }
 
     /// Changes the value, if `change` says that it has.
     pub(crate) fn send_if_modified(&self, change: impl FnOnce(&mut T) -> bool) -> bool {
-        let mut value = self.0.lock();
-        if !change(&mut value.now) {
-            return false;
-        }
-        value.changes += 1;
-        drop(value);
-        self.0.changed.notify_waiters();
-        true
+        self.0.send_if_modified(change)
     }
 }
 
@@ -159,22 +204,13 @@ impl<T> Receiver<T> {
         &mut self,
         mut is_so: impl FnMut(&Value<T>, u64) -> bool,
     ) -> Result<Seen<'_, T>, Gone> {
-        loop {
-            // It listens from here on, before it looks: what changes in between ends the wait.
-            let changed = self.shared.changed.notified();
-            {
-                let value = self.shared.lock();
-                let so = is_so(&value, self.seen);
-                self.seen = value.changes;
-                if so {
-                    return Ok(Seen(value));
-                }
-                if value.gone {
-                    return Err(Gone);
-                }
-            }
-            changed.await;
-        }
+        let Self { shared, seen } = self;
+        let until = shared.until(|value| {
+            let so = is_so(value, *seen);
+            *seen = value.changes;
+            so
+        });
+        until.await
     }
 }
 
