@@ -15,9 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamplighter_lifecycle::{
-    Budget, ConnectionId, Directive, Input, Instant, PeerAddr, WhileDraining,
-};
+use lamplighter_lifecycle::{Budget, ConnectionId, Directive, Input, Instant, WhileDraining};
 use tokio::task::AbortHandle;
 
 use crate::os::clock::Clock;
@@ -152,9 +150,9 @@ struct Inner {
     opened: AtomicU64,
     connections: Mutex<BTreeMap<ConnectionId, Entry>>,
     listeners: Mutex<Listeners>,
-    close: watch::Sender<Option<Queue>>,
+    close: watch::Watched<Option<Queue>>,
     /// Whether shared listeners are accepted from.
-    serving: watch::Sender<bool>,
+    serving: watch::Watched<bool>,
     room: Room,
     lingering: Lingering,
 }
@@ -197,8 +195,8 @@ impl Transport {
                 opened: AtomicU64::new(0),
                 connections: Mutex::default(),
                 listeners: Mutex::default(),
-                close: watch::channel(None).0,
-                serving: watch::channel(false).0,
+                close: watch::Watched::new(None),
+                serving: watch::Watched::new(false),
                 lingering: Lingering::default(),
             }),
         }
@@ -222,7 +220,7 @@ impl Transport {
     pub(crate) fn direct(&self, directive: &Directive) {
         self.inner.controller.direct(directive);
         if matches!(directive, Directive::Serve) {
-            self.inner.serving.send_replace(true);
+            self.inner.serving.send_modify(|serving| *serving = true);
         }
         if self.inner.orders.direct(directive) {
             for account in self.inner.accounts() {

@@ -22,20 +22,19 @@ mod roll;
 mod thread;
 
 pub(crate) use hand_over::HandOver;
-pub(crate) use roll::{Roll, Rolls, TaskName};
+pub(crate) use roll::{Rolls, TaskName};
 pub(crate) use thread::os_thread;
 
-use roll::Entry;
+use roll::{Entry, Kind};
 
 /// Spawns the tasks and threads of one server and knows which of them live.
 ///
-/// Clones spawn into the same roll. Dropping it stops nothing.
+/// Clones spawn into the same rolls. Dropping it stops nothing.
 #[derive(Clone)]
 pub(crate) struct Tasks {
     runtime: Handle,
     home: Home,
-    tasks: Roll,
-    threads: Roll,
+    rolls: Rolls,
     on_panic: OnPanic,
 }
 
@@ -61,8 +60,7 @@ impl Tasks {
         Self {
             runtime,
             home: Home::here(),
-            tasks: Roll::default(),
-            threads: Roll::default(),
+            rolls: Rolls::default(),
             on_panic,
         }
     }
@@ -78,7 +76,7 @@ impl Tasks {
     {
         let tracked = Tracked {
             future: Some(future),
-            entry: self.tasks.enter(name.into()),
+            entry: self.rolls.enter(Kind::Task, name.into()),
             on_panic: self.on_panic,
         };
         Task {
@@ -88,28 +86,27 @@ impl Tasks {
 
     /// How many tasks live and are not left. Takes no lock.
     pub(crate) fn count(&self) -> usize {
-        self.tasks.count()
+        self.rolls.of(Kind::Task).count()
     }
 
     /// The names of the tasks that live and are not left, sorted.
     pub(crate) fn live(&self) -> Vec<TaskName> {
-        self.tasks.names()
+        self.rolls.of(Kind::Task).names()
     }
 
     /// The names of the threads that still run, sorted.
     pub(crate) fn live_threads(&self) -> Vec<TaskName> {
-        self.threads.names()
+        self.rolls.of(Kind::Thread).names()
     }
 
     /// Who lives, to be asked at any later time.
     pub(crate) fn rolls(&self) -> Rolls {
-        let (tasks, threads) = (self.tasks.clone(), self.threads.clone());
-        Rolls { tasks, threads }
+        self.rolls.clone()
     }
 
     /// Waits no more for the tasks of this name that live now, and names them no more.
     pub(crate) fn leave(&self, name: &TaskName) {
-        self.tasks.leave(name);
+        self.rolls.of(Kind::Task).leave(name);
     }
 
     /// Resolves when no task lives that is not left. Threads are not waited for: nobody can end them.
@@ -118,7 +115,7 @@ impl Tasks {
     ///
     /// Dropping it loses nothing.
     pub(crate) async fn ended(&self) {
-        self.tasks.empty().await;
+        self.rolls.of(Kind::Task).empty().await;
     }
 
     /// The runtime that the tasks run on.

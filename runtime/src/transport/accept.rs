@@ -16,7 +16,6 @@ use super::room::Seat;
 use crate::os::listener::{AcceptError, Addr, AnyListener, Backoff, Io, Label, Spare, TurnedAway};
 use crate::os::log;
 use crate::os::tasks::TaskName;
-use crate::os::watch;
 
 /// What becomes of connections that wait in a listener's queue when it closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,9 +141,8 @@ fn accept_loop(
         inner: Arc::clone(inner),
         broken: false,
     };
-    let closing = inner.close.subscribe();
     let name = TaskName::numbered("accept", u64::from(accepting.id.number()));
-    (name, accept(open, accepting, closing))
+    (name, accept(open, accepting))
 }
 
 pub(super) fn close(inner: &Inner, queue: Queue) {
@@ -199,7 +197,7 @@ impl Drop for Open {
     }
 }
 
-async fn accept(mut open: Open, accepting: Accepting, mut closing: watch::Receiver<Option<Queue>>) {
+async fn accept(mut open: Open, accepting: Accepting) {
     let Accepting {
         label,
         mut listener,
@@ -208,15 +206,7 @@ async fn accept(mut open: Open, accepting: Accepting, mut closing: watch::Receiv
     } = accepting;
     let inner = Arc::clone(&open.inner);
     let mut spare = Spare::take(&listener);
-    let queue = accept_until_closed(
-        &mut open,
-        &label,
-        &mut listener,
-        newcomers,
-        &mut spare,
-        &mut closing,
-    )
-    .await;
+    let queue = accept_until_closed(&mut open, &label, &mut listener, newcomers, &mut spare).await;
     // Whoever holds a shared socket as well gets what is queued.
     if queue == Queue::Drain && newcomers != Newcomers::Leave {
         if newcomers == Newcomers::Refuse {
@@ -236,30 +226,28 @@ async fn accept_until_closed(
     listener: &mut AnyListener,
     newcomers: Newcomers,
     spare: &mut Spare,
-    closing: &mut watch::Receiver<Option<Queue>>,
 ) -> Queue {
     let inner = Arc::clone(&open.inner);
     let mut backoff = Backoff::default();
     // Whether a wait after an error has come to its end in vain.
     let mut waited = false;
     if newcomers == Newcomers::Leave {
-        let mut serving = inner.serving.subscribe();
         tokio::select! {
             biased;
-            queue = closed(closing) => return queue,
-            _ = serving.wait_for(|serving| *serving) => {}
+            queue = closed(&inner) => return queue,
+            _ = inner.serving.wait_for(|serving| *serving) => {}
         }
     }
     loop {
         let has_left = inner.room.has_left();
         let error = tokio::select! {
             biased;
-            queue = closed(closing) => return queue,
+            queue = closed(&inner) => return queue,
             accepted = next(&inner, listener) => match accepted {
                 Ok((socket, peer)) => {
                     backoff.reset();
                     waited = false;
-                    if let Some(queue) = seat(&inner, socket, peer, closing).await {
+                    if let Some(queue) = seat(&inner, socket, peer).await {
                         return queue;
                     }
                     continue;
@@ -281,7 +269,7 @@ async fn accept_until_closed(
                 }
                 waited = tokio::select! {
                     biased;
-                    queue = closed(closing) => return queue,
+                    queue = closed(&inner) => return queue,
                     // What it held may be what was lacking.
                     () = has_left => false,
                     () = inner.clock.sleep_until(inner.sink.now() + wait) => true,
@@ -308,18 +296,13 @@ async fn next(inner: &Inner, listener: &mut AnyListener) -> std::io::Result<(Io,
 
 /// Opens a connection as soon as it has a seat: another listener may have been quicker, and then it
 /// is held until one is free. At the close it is opened without.
-async fn seat(
-    inner: &Arc<Inner>,
-    socket: Io,
-    peer: Addr,
-    closing: &mut watch::Receiver<Option<Queue>>,
-) -> Option<Queue> {
+async fn seat(inner: &Arc<Inner>, socket: Io, peer: Addr) -> Option<Queue> {
     let mut close = None;
     let seat = match inner.room.try_take() {
         Some(seat) => seat,
         None => tokio::select! {
             biased;
-            queue = closed(closing) => {
+            queue = closed(inner) => {
                 close = Some(queue);
                 Seat::extra()
             }
@@ -384,10 +367,7 @@ async fn accept_queued(inner: &Arc<Inner>, spare: &mut Spare, listener: &mut Any
     }
 }
 
-async fn closed(closing: &mut watch::Receiver<Option<Queue>>) -> Queue {
-    match closing.wait_for(Option::is_some).await {
-        Ok(queue) => queue.unwrap_or(Queue::Leave),
-        // The transport is gone, so nobody waits for what is queued.
-        Err(_) => Queue::Leave,
-    }
+async fn closed(inner: &Inner) -> Queue {
+    let close = inner.close.wait_for(Option::is_some).await;
+    close.unwrap_or(Queue::Leave)
 }

@@ -57,14 +57,54 @@ impl fmt::Display for TaskName {
     }
 }
 
-/// Those that live. Clones are the same roll.
+/// The rolls of the tasks and threads of one server. Clones are the same rolls; they keep nothing of the
+/// runtime.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Roll {
-    inner: Arc<Inner>,
-}
+pub(crate) struct Rolls(Arc<Both>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct Both {
+    tasks: Roll,
+    threads: Roll,
+}
+
+/// What lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Task,
+    Thread,
+}
+
+impl Rolls {
+    /// Counts `name` until the entry is dropped.
+    pub(super) fn enter(&self, kind: Kind, name: TaskName) -> Entry {
+        Entry {
+            key: self.of(kind).enter(name),
+            rolls: self.clone(),
+            kind,
+        }
+    }
+
+    /// Those of this kind.
+    pub(super) fn of(&self, kind: Kind) -> &Roll {
+        match kind {
+            Kind::Task => &self.0.tasks,
+            Kind::Thread => &self.0.threads,
+        }
+    }
+
+    /// The names of all tasks and threads that live, sorted; also of those that were left.
+    pub(crate) fn everybody(&self) -> Vec<TaskName> {
+        let mut names = self.0.tasks.everybody();
+        names.extend(self.0.threads.everybody());
+        names.sort();
+        names
+    }
+}
+
+/// Those that live.
+#[derive(Debug, Default)]
+pub(super) struct Roll {
     present: Mutex<Present>,
     count: AtomicUsize,
     emptied: Notify,
@@ -84,41 +124,40 @@ impl Present {
 }
 
 impl Roll {
-    /// Counts `name` until the entry is dropped.
-    pub(crate) fn enter(&self, name: TaskName) -> Entry {
-        let mut present = self.inner.present();
+    fn enter(&self, name: TaskName) -> usize {
+        let mut present = self.present();
         let key = present.names.insert(name);
         let count = present.waited_for();
-        self.inner.count.store(count, Ordering::SeqCst);
-        drop(present);
-        Entry {
-            inner: Arc::clone(&self.inner),
-            key,
-        }
+        self.count.store(count, Ordering::SeqCst);
+        key
+    }
+
+    fn present(&self) -> MutexGuard<'_, Present> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts those of this name no more that live now.
     pub(crate) fn leave(&self, name: &TaskName) {
-        let mut present = self.inner.present();
+        let mut present = self.present();
         let Present { names, left } = &mut *present;
         let named = names.iter().filter(|(_, known)| *known == name);
         left.extend(named.map(|(key, _)| key));
         let count = present.waited_for();
-        self.inner.count.store(count, Ordering::SeqCst);
+        self.count.store(count, Ordering::SeqCst);
         drop(present);
         if count == 0 {
-            self.inner.emptied.notify_waiters();
+            self.emptied.notify_waiters();
         }
     }
 
     /// How many there are, without those that were left.
     pub(crate) fn count(&self) -> usize {
-        self.inner.count.load(Ordering::SeqCst)
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Sorted by name, then number; without those that were left.
     pub(crate) fn names(&self) -> Vec<TaskName> {
-        let present = self.inner.present();
+        let present = self.present();
         let counted = present.names.iter();
         let counted = counted.filter(|(key, _)| !present.left.contains(key));
         let mut names: Vec<TaskName> = counted.map(|(_, name)| name.clone()).collect();
@@ -129,7 +168,7 @@ impl Roll {
 
     /// Everybody who is there, also those that were left; in no order.
     fn everybody(&self) -> Vec<TaskName> {
-        let present = self.inner.present();
+        let present = self.present();
         present.names.iter().map(|(_, name)| name.clone()).collect()
     }
 
@@ -137,7 +176,7 @@ impl Roll {
     pub(crate) async fn empty(&self) {
         loop {
             // Listening before looking, so that the last one cannot leave in between.
-            let emptied = self.inner.emptied.notified();
+            let emptied = self.emptied.notified();
             if self.count() == 0 {
                 return;
             }
@@ -146,40 +185,17 @@ impl Roll {
     }
 }
 
-/// The rolls of the tasks and threads of one server, for whoever asks after its end. It keeps nothing
-/// of the runtime.
-#[derive(Clone, Debug)]
-pub(crate) struct Rolls {
-    pub(super) tasks: Roll,
-    pub(super) threads: Roll,
-}
-
-impl Rolls {
-    /// The names of all tasks and threads that live, sorted; also of those that were left.
-    pub(crate) fn everybody(&self) -> Vec<TaskName> {
-        let mut names = self.tasks.everybody();
-        names.extend(self.threads.everybody());
-        names.sort();
-        names
-    }
-}
-
-impl Inner {
-    fn present(&self) -> MutexGuard<'_, Present> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// One that lives; its drop is its end.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    inner: Arc<Inner>,
+    rolls: Rolls,
+    kind: Kind,
     key: usize,
 }
 
 impl Entry {
     pub(crate) fn name(&self) -> TaskName {
-        let present = self.inner.present();
+        let present = self.rolls.of(self.kind).present();
         present
             .names
             .get(self.key)
@@ -190,15 +206,16 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut present = self.inner.present();
+        let roll = self.rolls.of(self.kind);
+        let mut present = roll.present();
         let name = present.names.try_remove(self.key);
         let was_left = present.left.remove(&self.key);
         let count = present.waited_for();
-        self.inner.count.store(count, Ordering::SeqCst);
+        roll.count.store(count, Ordering::SeqCst);
         drop(present);
         drop(name);
         if count == 0 && !was_left {
-            self.inner.emptied.notify_waiters();
+            roll.emptied.notify_waiters();
         }
     }
 }
@@ -210,11 +227,12 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_by_their_number_and_sorted_by_it() {
-        let roll = Roll::default();
+        let rolls = Rolls::default();
+        let roll = rolls.of(Kind::Task);
         let entries: Vec<Entry> = [10, 9, 11]
             .into_iter()
-            .map(|n| roll.enter(TaskName::numbered("conn", n)))
-            .chain([roll.enter(TaskName::from("accept".to_owned()))])
+            .map(|n| rolls.enter(Kind::Task, TaskName::numbered("conn", n)))
+            .chain([rolls.enter(Kind::Task, TaskName::from("accept".to_owned()))])
             .collect();
         let shown: Vec<String> = roll.names().iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["accept", "conn#9", "conn#10", "conn#11"]);
@@ -224,8 +242,12 @@ mod tests {
 
     #[test]
     fn an_empty_roll_is_waited_for_until_the_last_one_leaves() {
-        let roll = Roll::default();
-        let (first, second) = (roll.enter("first".into()), roll.enter("second".into()));
+        let rolls = Rolls::default();
+        let roll = rolls.of(Kind::Task);
+        let (first, second) = (
+            rolls.enter(Kind::Task, "first".into()),
+            rolls.enter(Kind::Task, "second".into()),
+        );
         let mut empty = tokio_test::task::spawn(roll.empty());
         assert_eq!(empty.poll(), Poll::Pending);
         drop(first);
@@ -237,19 +259,17 @@ mod tests {
 
     #[test]
     fn one_who_is_left_is_not_waited_for_and_its_later_end_is_nobodys_news() {
-        let roll = Roll::default();
-        let stuck = roll.enter("stuck".into());
-        let other = roll.enter("other".into());
+        let rolls = Rolls::default();
+        let roll = rolls.of(Kind::Task);
+        let stuck = rolls.enter(Kind::Task, "stuck".into());
+        let other = rolls.enter(Kind::Task, "other".into());
         let mut empty = tokio_test::task::spawn(roll.empty());
         assert_eq!(empty.poll(), Poll::Pending);
         roll.leave(&"stuck".into());
         assert_eq!((roll.count(), roll.names()), (1, vec!["other".into()]));
         roll.leave(&"nobody".into());
         assert!(!empty.is_woken());
-        let threads = Roll::default();
-        let _thread = threads.enter("more".into());
-        let tasks = roll.clone();
-        let rolls = Rolls { tasks, threads };
+        let _thread = rolls.enter(Kind::Thread, "more".into());
         assert_eq!(
             rolls.everybody(),
             ["more".into(), "other".into(), "stuck".into()]
@@ -259,7 +279,7 @@ mod tests {
         assert_eq!(empty.poll(), Poll::Ready(()));
         // Its place may be taken by another one of the same name, who counts.
         drop(stuck);
-        let again = roll.enter("stuck".into());
+        let again = rolls.enter(Kind::Task, "stuck".into());
         assert_eq!(roll.count(), 1);
         drop(again);
         assert_eq!(roll.count(), 0);
@@ -267,8 +287,9 @@ mod tests {
 
     #[test]
     fn leaving_the_last_one_ends_the_wait() {
-        let roll = Roll::default();
-        let _stuck = roll.enter("stuck".into());
+        let rolls = Rolls::default();
+        let roll = rolls.of(Kind::Task);
+        let _stuck = rolls.enter(Kind::Task, "stuck".into());
         let mut empty = tokio_test::task::spawn(roll.empty());
         assert_eq!(empty.poll(), Poll::Pending);
         roll.leave(&"stuck".into());
@@ -277,12 +298,13 @@ mod tests {
 
     #[test]
     fn one_who_comes_after_the_last_one_left_is_waited_for_as_well() {
-        let roll = Roll::default();
-        let first = roll.enter("first".into());
+        let rolls = Rolls::default();
+        let roll = rolls.of(Kind::Task);
+        let first = rolls.enter(Kind::Task, "first".into());
         let mut empty = tokio_test::task::spawn(roll.empty());
         assert_eq!(empty.poll(), Poll::Pending);
         drop(first);
-        let second = roll.enter("second".into());
+        let second = rolls.enter(Kind::Task, "second".into());
         assert_eq!(empty.poll(), Poll::Pending);
         drop(second);
         assert_eq!(empty.poll(), Poll::Ready(()));

@@ -12,6 +12,7 @@ use std::thread::{Builder, JoinHandle};
 
 use tokio::sync::oneshot;
 
+use super::roll::Kind;
 use super::{TaskEnd, TaskName, Tasks, panic_message};
 
 /// A thread that was started; resolves to how it ended.
@@ -76,7 +77,7 @@ impl Tasks {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        let entry = self.threads.enter(name);
+        let entry = self.rolls.enter(Kind::Thread, name);
         let (home, on_panic) = (self.home.clone(), self.on_panic);
         let (tx, outcome) = oneshot::channel();
         let run = move || {
