@@ -87,6 +87,14 @@ impl<T> Listener<T> {
         .await;
     }
 
+    /// Takes the word out, once it is there; blocks until then.
+    pub(super) fn hear(self) -> Result<T, Silence> {
+        let awaited = |state: &mut State<T>| matches!(state.word, Word::Awaited);
+        let waited = self.0.said.wait_while(self.0.lock(), awaited);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.take()
+    }
+
     /// Takes the word out, once it is there; blocks for so long at most, and then gives `None`.
     pub(super) fn take(&self, limit: Duration) -> Option<Result<T, Silence>> {
         let awaited = |state: &mut State<T>| matches!(state.word, Word::Awaited);
@@ -96,10 +104,16 @@ impl<T> Listener<T> {
         if matches!(state.word, Word::Awaited) {
             return None;
         }
-        Some(match std::mem::replace(&mut state.word, Word::Never) {
+        Some(state.take())
+    }
+}
+
+impl<T> State<T> {
+    fn take(&mut self) -> Result<T, Silence> {
+        match std::mem::replace(&mut self.word, Word::Never) {
             Word::Said(word) => Ok(word),
             Word::Awaited | Word::Never => Err(Silence),
-        })
+        }
     }
 }
 
@@ -125,6 +139,19 @@ mod tests {
         assert_eq!(listener.take(LONG), Some(Ok(3)));
         assert_eq!(listener.take(LONG), Some(Err(Silence)));
         thread.join().unwrap();
+    }
+
+    #[test]
+    fn who_needs_the_word_to_go_on_has_it_or_hears_that_there_is_none() {
+        for word in [Some(3), None] {
+            let (speaker, listener) = last_word();
+            let thread = thread::spawn(|| listener.hear());
+            match word {
+                Some(word) => speaker.say(word),
+                None => drop(speaker),
+            }
+            assert_eq!(thread.join().unwrap(), word.ok_or(Silence));
+        }
     }
 
     #[test]

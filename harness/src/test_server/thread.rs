@@ -52,10 +52,10 @@ impl OwnThread {
         ledger: Ledger,
     ) -> io::Result<(Self, Started)> {
         let name = name();
-        // Made here, where it can be said that it cannot be made.
         let log = Log::here();
         let counted = OneServer::enter();
-        let runtime = runtime(workers, &name, &log, &ledger)?;
+        let mut runtime = runtime(workers, &name, &log, &ledger)?;
+        let (made, is_made) = last_word();
         let (started, has_started) = oneshot::channel();
         let (let_go, is_let_go) = oneshot::channel();
         let (found, is_found) = last_word();
@@ -65,10 +65,24 @@ impl OwnThread {
             found,
         };
         let thread = thread::Builder::new().name(name).spawn(move || {
+            // None is made, and whoever asked for it says why.
+            let Ok(runtime) = is_made.hear() else {
+                return;
+            };
             log.adopt();
             let _counted = counted;
             log.within(|| live(runtime, server, ends, ledger));
         })?;
+        // Made here, where it can be said that it cannot be made, while the thread comes up: woken by whoever
+        // asks, a server is as a rule on the processor of its clients, and a life is a sixth shorter.
+        match runtime.build() {
+            Ok(runtime) => made.say(runtime),
+            Err(error) => {
+                drop(made);
+                drop(thread.join());
+                return Err(error);
+            }
+        }
         let own = Self {
             thread,
             let_go: Some(let_go),
@@ -123,7 +137,8 @@ fn name() -> String {
     )
 }
 
-fn runtime(workers: Option<usize>, name: &str, log: &Log, ledger: &Ledger) -> io::Result<Runtime> {
+/// The runtime of such a server, to be made.
+fn runtime(workers: Option<usize>, name: &str, log: &Log, ledger: &Ledger) -> io::Result<Builder> {
     let mut builder = match workers {
         None => Builder::new_current_thread(),
         Some(0) => return Err(io::Error::other("0 worker threads; at least 1 is needed")),
@@ -135,7 +150,8 @@ fn runtime(workers: Option<usize>, name: &str, log: &Log, ledger: &Ledger) -> io
     };
     let log = log.without_span();
     ledger.observe(&mut builder, move || log.adopt());
-    builder.thread_name(name).enable_all().build()
+    builder.thread_name(name).enable_all();
+    Ok(builder)
 }
 
 fn live(runtime: Runtime, server: Server, ends: Ends, mut ledger: Ledger) {
