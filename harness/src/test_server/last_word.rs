@@ -1,4 +1,4 @@
-//! What a thread says when it is done, to whoever waits for it: in a task, or blocking its thread.
+//! What one thread gives to another, once: to a task that waits for it, or to a blocked thread.
 //!
 //! **Invariant:** who waits is woken once the word is there, or never will be.
 
