@@ -1,9 +1,13 @@
 //! A server by hand: a thread, a runtime, an accept loop, hyper, and nothing besides.
 //!
+//! Its runtime is made where that of a test server is: by whoever asks for it, while the thread comes up.
+//! That puts a server on the processor of its clients, and both kinds have it.
+//!
 //! **Invariant:** it promises nothing that a thread and hyper do not: no bound on its stop, no report.
 
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use axum::Router;
@@ -11,7 +15,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tower_service::Service;
@@ -44,9 +48,9 @@ impl ByHand {
         let (ready, is_ready) = oneshot::channel();
         let (tell, told) = oneshot::channel();
         let (ends, over) = oneshot::channel();
+        let (made, is_made) = mpsc::sync_channel::<Runtime>(1);
         let thread = thread::spawn(move || {
-            let mut runtime = Builder::new_current_thread();
-            let runtime = runtime.enable_all().build().expect("a runtime");
+            let runtime = is_made.recv().expect("a runtime");
             runtime.block_on(async {
                 match stop {
                     Stop::Graceful => accept_and_end(app, http, ready, told).await,
@@ -56,6 +60,9 @@ impl ByHand {
             drop(runtime);
             ends.send(()).expect("somebody who waits for its end");
         });
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().expect("a runtime");
+        made.send(runtime).expect("a thread");
         Self {
             addr: is_ready.await.expect("an address"),
             stop: tell,
