@@ -10,6 +10,7 @@
 //! | `--drain MS`, `--hooks MS`, `--margin MS`, `--ready MS` | the plan |
 //! | `--listen WHERE` | listens there: an address, or `inherited:NAME`; each adds one |
 //! | `--servers N` | so many servers in this process |
+//! | `--at-end SIGNAL` | sends itself this signal when `block_on` has returned: `SIGINT`, `SIGTERM` |
 //!
 //! `hang` waits for ever and can be aborted; `block` blocks its thread for ever. Asked for `/block`
 //! or `/hang`, a handler does the same; `/block-all` blocks every worker thread of the runtime, and
@@ -38,6 +39,7 @@ struct Wishes {
     listen: Vec<String>,
     plan: Plan,
     servers: usize,
+    at_end: Option<rustix::process::Signal>,
 }
 
 impl Wishes {
@@ -73,6 +75,13 @@ impl Wishes {
                 "--margin" => wishes.plan = plan.margin(time()?),
                 "--ready" => wishes.plan = plan.ready_timeout(time()?),
                 "--servers" => wishes.servers = usize::try_from(number()?).unwrap_or(usize::MAX),
+                "--at-end" => {
+                    wishes.at_end = Some(match value.as_str() {
+                        "SIGINT" => rustix::process::Signal::INT,
+                        "SIGTERM" => rustix::process::Signal::TERM,
+                        other => return Err(format!("no signal {other}")),
+                    });
+                }
                 _ => return Err(format!("what is {name}?")),
             }
         }
@@ -285,6 +294,9 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         (Some(only), true) => lamplighter::block_on(only.run()),
         (last, _) => lamplighter::block_on(run_all(servers.into_iter().chain(last).collect())),
     };
+    if let Some(signal) = wishes.at_end {
+        rustix::process::kill_process(rustix::process::getpid(), signal)?;
+    }
     for printer in printers {
         drop(printer.join());
     }

@@ -355,7 +355,8 @@ impl Server {
     /// It logs into the span that is current here: see [`start`](Self::start).
     ///
     /// A SIGHUP stops it as well, unless [`stop_on`](Self::stop_on) says otherwise; a SIGUSR2 is
-    /// logged and ignored: both would kill the process otherwise, hooks unrun.
+    /// logged and ignored: both would kill the process otherwise, hooks unrun. They would again
+    /// 300 ms after the last server of the process that listens to signals has stopped.
     ///
     /// # Panics
     ///

@@ -72,6 +72,23 @@ async fn sigterm_lets_requests_finish_and_streams_say_goodbye() {
 }
 
 #[tokio::test]
+async fn a_signal_between_the_end_of_a_clean_stop_and_that_of_the_process_does_not_kill() {
+    for signal in ["SIGTERM", "SIGINT"] {
+        let process = unruly(["--at-end", signal]).start();
+        let addr = process.ready().await;
+        // Longer than copies of the first signal are taken for the same.
+        let mut sleeper = Probe::connect(addr).await.unwrap();
+        sleeper.request("/sleep?ms=500").await.unwrap();
+        process.line("handler sleeps").await;
+        process.signal(Signal::Sigterm);
+        assert_eq!(sleeper.answer().await.status(), 200);
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(0), "{exit}");
+        assert!(exit.stdout.contains("event stop"), "{exit}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_sigterm_while_draining_cuts_and_the_hooks_run() {
     let process = unruly(["--hook", "database=ok"]).start();
     let addr = process.ready().await;

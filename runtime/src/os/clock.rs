@@ -220,9 +220,9 @@ impl Moment {
         Self(real_now() + by)
     }
 
-    /// Real time that has passed since.
-    pub(crate) fn elapsed(self) -> Duration {
-        real_now().saturating_duration_since(self.0)
+    /// Real time from `earlier` to this moment; zero if that came later.
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_duration_since(earlier.0)
     }
 }
 

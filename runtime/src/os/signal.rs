@@ -175,8 +175,9 @@ impl SignalSource for ChannelSignals {
 /// The signals of this process: what a server listens to unless it is given another source.
 ///
 /// Any number of these may listen at once; each gets every signal. They are read by one thread of
-/// the process. After the last one of the process is gone the signals have their default effect
-/// again. SIGINT and SIGHUP that the process inherited as ignored (`nohup`, background jobs of a
+/// the process. 300 ms after the last one of the process is gone the signals have their default
+/// effect again, those too that have come meanwhile: until then the process has the chance to end,
+/// so that a second Ctrl-C does not kill it behind a clean stop. SIGINT and SIGHUP that the process inherited as ignored (`nohup`, background jobs of a
 /// script) stay ignored, armed or not. A signal that it inherited as *blocked*, of a parent that
 /// takes its own from a descriptor and forgot to undo that, is listened to like any other: nobody
 /// means a server that only SIGKILL can stop.

@@ -61,34 +61,88 @@ fn a_signal_after_one_that_was_heard_kills_once_nobody_listens() {
     assert_eq!(process.end().killed_by(), Some(SIGHUP));
 }
 
+/// Lets the time in which signals are held back last as long as a test wants, from now on.
+fn hold_back(hold: Duration) {
+    let mut registry = registry();
+    registry.hold = hold;
+    registry.wake();
+}
+
+/// Raises a signal that nobody listens to, and returns when it is held back.
+fn raise_held(signal: i32) {
+    signal_hook::low_level::raise(signal).unwrap();
+    while !registry().kinds.iter().any(|kind| kind.held.is_some()) {
+        std::thread::yield_now();
+    }
+}
+
+const LONG: Duration = Duration::from_secs(3600);
+
 #[test]
-fn a_copy_of_the_last_signal_waits_until_a_clean_end_had_its_chance() {
+fn a_signal_behind_the_last_subscription_waits_until_a_clean_end_had_its_chance() {
     let process = of(
-        a_copy_of_the_last_signal_waits_until_a_clean_end_had_its_chance,
+        a_signal_behind_the_last_subscription_waits_until_a_clean_end_had_its_chance,
         || {
+            let (subscription, _signals) = listen(&[Signal::Sigterm]);
+            drop(subscription);
+            hold_back(LONG);
+            raise_held(SIGTERM);
+            say("alive");
+            hold_back(Duration::ZERO);
+            hear();
+            0
+        },
+    );
+    process.says("alive");
+    assert_eq!(process.end().killed_by(), Some(SIGTERM));
+}
+
+#[test]
+fn who_subscribes_before_a_signal_has_its_effect_gets_it() {
+    let process = of(
+        who_subscribes_before_a_signal_has_its_effect_gets_it,
+        || {
+            let (subscription, _signals) = listen(&[Signal::Sigterm]);
+            drop(subscription);
+            hold_back(LONG);
+            raise_held(SIGTERM);
             let (subscription, signals) = listen(&[Signal::Sigterm]);
+            say(&signals.recv().unwrap().signal.to_string());
+            drop(subscription);
+            hold_back(Duration::ZERO);
+            say("had no other effect");
+            0
+        },
+    );
+    process.says("SIGTERM");
+    process.says("had no other effect");
+    assert_eq!(process.end().code(), Some(0));
+}
+
+#[test]
+fn a_copy_of_a_signal_that_was_heard_is_not_for_who_subscribes_next() {
+    let process = of(
+        a_copy_of_a_signal_that_was_heard_is_not_for_who_subscribes_next,
+        || {
+            let (subscription, signals) = listen(&[Signal::Sigterm, Signal::Sighup]);
             say("ready");
             signals.recv().unwrap();
             // As if that had just been, for as long as this test wants.
-            registry().last = Some(Moment::later(Duration::from_secs(3600)));
+            registry().last = Some(Moment::later(LONG));
             drop(subscription);
-            signal_hook::low_level::raise(SIGTERM).unwrap();
-            while !registry().kinds.iter().any(|kind| kind.held) {
-                std::thread::yield_now();
-            }
-            say("alive");
-            let mut registry = registry();
-            registry.last = None;
-            registry.wake();
-            drop(registry);
-            hear();
+            hold_back(LONG);
+            raise_held(SIGTERM);
+            let (subscription, signals) = listen(&[Signal::Sigterm, Signal::Sighup]);
+            signal_hook::low_level::raise(SIGHUP).unwrap();
+            say(&signals.recv().unwrap().signal.to_string());
+            drop(subscription);
             0
         },
     );
     process.says("ready");
     process.kill(OsSignal::TERM);
-    process.says("alive");
-    assert_eq!(process.end().killed_by(), Some(SIGTERM));
+    process.says("SIGHUP");
+    assert_eq!(process.end().code(), Some(0));
 }
 
 #[test]
