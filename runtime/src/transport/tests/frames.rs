@@ -84,6 +84,12 @@ pub(super) fn post(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_HEADERS, stream, &block)
 }
 
+/// The end of a body: `a: b` (RFC 9113, 8.1).
+pub(super) fn trailers(stream: u32) -> Vec<u8> {
+    let block = b"\x00\x01a\x01b";
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, block)
+}
+
 pub(super) fn connect(stream: u32) -> Vec<u8> {
     let mut block = Vec::new();
     literal(&mut block, METHOD, "CONNECT");

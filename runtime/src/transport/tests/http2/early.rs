@@ -19,7 +19,7 @@ use crate::transport::service::Incoming;
 use crate::transport::tests::fixture::{Fixture, tally};
 use crate::transport::tests::frames::{
     ACK, DATA, END_STREAM, Frame, Frames, GOAWAY, PING, RST_STREAM, frame, get as asks,
-    post as posts,
+    post as posts, trailers,
 };
 use crate::transport::tests::listeners::settle;
 
@@ -127,6 +127,34 @@ async fn a_client_that_goes_on_sending_is_asked_to_stop_after_a_second() {
         assert_eq!(fixture.closed(1).await.tally, tally(2, 2, 0, 0), "{path}");
         fixture.ends_clean().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_crosses_the_wish_to_stop_ends_no_connection() {
+    let fixture = Fixture::in_memory(app());
+    let mut frames = Frames::over(fixture.dial(64 * 1024)).await;
+    // More than may stay, and than h2 remembers of those that it has reset (50).
+    let streams = || (0..90).map(|number| number * 2 + 1);
+    for stream in streams() {
+        frames.send(posts(stream, "/nowhere")).await;
+    }
+    settle().await;
+    advance(2 * SECOND).await;
+    for stream in streams() {
+        // The first that was reset ends with trailers, the others with their data.
+        let end = match stream {
+            65 => trailers(stream),
+            _ => last(stream, b"the lamps"),
+        };
+        frames.send([data(stream, b"light "), end].concat()).await;
+    }
+    let seen = until_pong(&mut frames).await;
+    assert!(seen.iter().all(|frame| frame.kind != GOAWAY), "{seen:?}");
+    frames.send(asks(181, "/")).await;
+    frames.answered(181).await;
+    drop(frames);
+    assert_eq!(fixture.closed(1).await.tally, tally(91, 91, 0, 0));
+    fixture.ends_clean().await;
 }
 
 #[tokio::test(start_paused = true)]
