@@ -14,6 +14,12 @@
 //! for again. h2 holds small frames that nobody reads against their peer: once they have cost it a quarter
 //! of what it has, no stream of its connection stays any more.
 //!
+//! What crosses the wish to stop is h2's: data is thrown away, and so are trailers for a second, of 50
+//! streams at once (`reset_stream_duration`, `max_concurrent_reset_streams`: hyper sets neither for
+//! servers). Later trailers are an error of the connection to it, as RFC 9113, 5.1, allows. Data for a
+//! stream that it has forgotten is answered by one more reset, and the connection ends with the 1 024th of
+//! these: resets that nobody reads would take memory without a limit.
+//!
 //! **Invariant:** a request that was there to its end when it was answered costs a look at two numbers.
 //! **Invariant:** an answer that was handed over is settled at once: no stop waits for what stays here.
 //! **Invariant:** no peer can make the number of streams that stay grow beyond a limit.
