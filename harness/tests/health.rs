@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use lamplighter::{Check, Healthcheck, HttpHealth, Server};
+use lamplighter::{Check, Healthcheck, HttpHealth, Phase, Report, Server};
 use lamplighter_harness::{Answer, Gate, Head, Probe, Seen, TestServer, own_loopback};
 
 const fn secs(seconds: u64) -> Duration {
@@ -67,6 +67,13 @@ fn green_behind(gate: &Gate) -> Check {
         }
     };
     Check::new("warm-up", check).timeout(secs(3600))
+}
+
+/// How long a server drained.
+fn draining(report: &Report) -> Duration {
+    let phases = report.phases().iter();
+    let mut draining = phases.filter(|it| it.phase == Phase::Draining);
+    draining.next().map(|phase| phase.took).unwrap()
 }
 
 /// Asks with this method; reads no body where there is none to come.

@@ -1,6 +1,6 @@
 //! Reflection: what a server says of its own services, in both versions of the protocol.
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use lamplighter::{Healthcheck, Phase, Plan, Reflection, Server, StartReason};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 use prost::Message;
@@ -21,6 +21,14 @@ fn reflecting() -> Server {
         .listen("127.0.0.1:0")
         .protocol(Healthcheck::new())
         .protocol(Reflection::new([greeter::DESCRIPTORS]))
+}
+
+fn which_services() -> v1::ServerReflectionRequest {
+    use v1::server_reflection_request::MessageRequest;
+    v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    }
 }
 
 const LISTED: [&str; 4] = [
@@ -301,8 +309,11 @@ async fn an_open_question_holds_no_drain() {
     let server = TestServer::start(reflecting()).await;
     let channel = server.grpc();
     let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel);
-    let asked = client.server_reflection_info(stream::pending());
+    let questions = stream::iter([which_services()]).chain(stream::pending());
+    let asked = client.server_reflection_info(questions);
     let mut answers = within("a head", asked).await.unwrap().into_inner();
+    let first = within("an answer", answers.message()).await.unwrap();
+    assert!(first.is_some());
     assert_eq!(server.handle().in_flight(), 1);
     let stop = tokio::spawn(server.stop());
     assert!(
@@ -312,6 +323,34 @@ async fn an_open_question_holds_no_drain() {
             .is_none()
     );
     let report = within("the stop", stop).await.unwrap();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn a_first_question_that_is_on_its_way_when_the_drain_begins_is_answered() {
+    let server = TestServer::start(reflecting()).await;
+    let channel = server.grpc();
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel);
+    let gate = Gate::new();
+    let on_its_way = gate.clone();
+    let questions = stream::once(async move {
+        on_its_way.pass().await;
+        which_services()
+    });
+    let asked = client.server_reflection_info(questions);
+    let mut answers = within("a head", asked).await.unwrap().into_inner();
+    drop(server.running().stop());
+    server.reached(Phase::Draining).await;
+    gate.open();
+    let answer = within("the answer", answers.message()).await.unwrap();
+    assert!(answer.is_some());
+    assert!(
+        within("the end", answers.message())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let report = server.wait().await;
     assert!(report.is_clean(), "{report}");
 }
 

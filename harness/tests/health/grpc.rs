@@ -1,8 +1,10 @@
 //! Health over gRPC, asked by tonic's own clients: Check, List, Watch.
 
 use axum::http::uri::PathAndQuery;
+use futures_util::{TryStreamExt, stream};
 use lamplighter::{Check, Phase, Plan, ServingStatus};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
+use tokio::task::JoinHandle;
 use tonic::client::Grpc;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Streaming};
@@ -11,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_prost::ProstCodec;
 
-use super::{answer_on, ends_well, green_behind, healthy, secs, status_on};
+use super::{answer_on, draining, ends_well, green_behind, healthy, secs, status_on};
 
 pub(super) async fn channel(addr: impl std::fmt::Display) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{addr}")).unwrap();
@@ -229,8 +231,6 @@ async fn an_open_watch_never_holds_a_drain() {
         true,
     )
     .await;
-    // One whose question never comes to its end does not hold it either.
-    call(&mut probe, 3, "/grpc.health.v1.Health/Check", None, false).await;
     let is_told = |seen: &Seen| matches!(seen, Seen::Data { stream: 1, .. });
     probe.until("the first status", is_told).await;
     let stop = tokio::spawn(server.stop());
@@ -250,12 +250,66 @@ async fn an_open_watch_never_holds_a_drain() {
     let report = within("the stop", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
     // What comes after the drain is for the last bytes on their way to this client.
-    let draining = report
-        .phases()
-        .iter()
-        .find(|it| it.phase == Phase::Draining);
-    let took = draining.map(|phase| phase.took);
-    assert_eq!(took, Some(secs(0)), "{}", report.timeline());
+    let took = draining(&report);
+    assert_eq!(took, secs(0), "{}", report.timeline());
+}
+
+/// Asks a method, with a question that comes when the gate lets it; says how many answers there were.
+async fn asks_in_two(
+    server: &TestServer,
+    method: &'static str,
+    gate: &Gate,
+) -> JoinHandle<Result<usize, tonic::Status>> {
+    let (mut client, gate) = (Grpc::new(server.grpc()), gate.clone());
+    let asked = tokio::spawn(async move {
+        client.ready().await.unwrap();
+        let question = stream::once(async move {
+            gate.pass().await;
+            asking("")
+        });
+        let path = PathAndQuery::from_static(method);
+        let codec: ProstCodec<HealthCheckRequest, ()> = ProstCodec::default();
+        let told = client
+            .streaming(tonic::Request::new(question), path, codec)
+            .await?;
+        let told: Vec<()> = told.into_inner().try_collect().await?;
+        Ok(told.len())
+    });
+    while server.handle().in_flight() < 1 {
+        tokio::task::yield_now().await;
+    }
+    asked
+}
+
+#[tokio::test]
+async fn a_question_that_is_on_its_way_when_the_drain_begins_is_waited_for_and_answered() {
+    for method in [
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/List",
+        "/grpc.health.v1.Health/Watch",
+    ] {
+        let server = TestServer::here().start(healthy(&Gate::new())).await;
+        let gate = Gate::new();
+        let asked = asks_in_two(&server, method, &gate).await;
+        drop(server.running().stop());
+        server.reached(Phase::Draining).await;
+        gate.open();
+        let told = within("the answer", asked).await.unwrap();
+        assert_eq!(told.unwrap(), 1, "{method}");
+        ends_well(server).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_never_comes_holds_a_drain_for_a_second() {
+    let server = TestServer::here().start(healthy(&Gate::new())).await;
+    let asked = asks_in_two(&server, "/grpc.health.v1.Health/Check", &Gate::new()).await;
+    drop(server.running().stop());
+    let refused = within("the answer", asked).await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+    let report = server.wait().await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(draining(&report), secs(1), "{}", report.timeline());
 }
 
 #[tokio::test(start_paused = true)]

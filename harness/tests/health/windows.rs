@@ -1,12 +1,9 @@
 //! Health over gRPC for peers that do not take what they are told: no window, a tiny one, a late one.
 
-use std::time::Duration;
-
-use lamplighter::{Phase, Report};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 
 use super::grpc::call;
-use super::{ends_well, healthy, secs};
+use super::{draining, ends_well, healthy, secs};
 
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
@@ -38,14 +35,6 @@ async fn asks(probe: &mut Probe, stream: u32, method: &str) {
     probe.until("the head of the answer", head).await;
 }
 
-fn drained_within(report: &Report) -> Duration {
-    let draining = report
-        .phases()
-        .iter()
-        .find(|it| it.phase == Phase::Draining);
-    draining.map(|phase| phase.took).unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_watch_whose_peer_takes_nothing_holds_no_drain() {
     // Nothing, a part of the first status, and all of it but not the next one.
@@ -60,7 +49,7 @@ async fn a_watch_whose_peer_takes_nothing_holds_no_drain() {
         assert_eq!(probe.end().await, Seen::Fin);
         let report = within("the stop", stop).await.unwrap();
         assert!(report.is_clean(), "{report}");
-        assert_eq!(drained_within(&report), secs(0), "{}", report.timeline());
+        assert_eq!(draining(&report), secs(0), "{}", report.timeline());
         let requests = report.connections().tally;
         assert_eq!((requests.begun, requests.aborted), (1, 1), "{report}");
     }
@@ -90,7 +79,7 @@ async fn a_watch_that_waits_for_a_window_as_the_drain_begins_is_told_if_one_come
     let report = within("the stop", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.connections().tally.answered, 1, "{report}");
-    assert_eq!(drained_within(&report), secs(0), "{}", report.timeline());
+    assert_eq!(draining(&report), secs(0), "{}", report.timeline());
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +96,7 @@ async fn answers_that_are_made_and_not_taken_hold_a_drain_no_longer_than_a_missi
     probe.until("the second GOAWAY", goaway).await;
     let report = within("the stop", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
-    assert_eq!(drained_within(&report), secs(1), "{}", report.timeline());
+    assert_eq!(draining(&report), secs(1), "{}", report.timeline());
     let requests = report.connections().tally;
     assert_eq!((requests.begun, requests.aborted), (2, 2), "{report}");
 }

@@ -87,7 +87,8 @@ impl Reason {
         }
     }
 
-    const fn text(self) -> &'static str {
+    /// What it says of itself.
+    pub(super) const fn text(self) -> &'static str {
         match self {
             Self::NotReady => "Server is not ready",
             Self::Draining => "Server is draining",

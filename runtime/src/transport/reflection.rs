@@ -1,7 +1,8 @@
 //! Reflection: a server that says which services it has, and what their messages are (floor 2).
 //!
 //! **Invariant:** descriptors are read once, at the start; what is none is refused there.
-//! **Invariant:** an open question never holds a drain: its stream ends when that begins.
+//! **Invariant:** a stream of questions never holds a drain: it ends when that begins, or with the answer
+//! to a first question that was on its way.
 //! **Invariant:** a stream of questions is no task of its own: it ends with its connection.
 
 mod answers;
