@@ -26,7 +26,8 @@ use axum::Router;
 use axum::extract::Query;
 use axum::routing::get;
 use lamplighter::{
-    Bind, Check, Events, Hook, Plan, Report, Server, ServerHandle, ShutdownSignal, Signal,
+    Bind, Check, Events, Hook, NamedRoutes, Plan, Report, Server, ServerHandle, ShutdownSignal,
+    Signal,
 };
 
 /// What the arguments ask for.
@@ -94,7 +95,8 @@ impl Wishes {
             .route("/hang", get(|| async { hang("handler").await }))
             .route("/block", get(|| async { block("handler") }))
             .route("/block-all", get(block_all))
-            .route("/sleep", get(sleep));
+            .route("/sleep", get(sleep))
+            .layer(NamedRoutes);
         let server = Server::new(app).plan(self.plan.clone());
         let server = if self.listen.is_empty() {
             server.listen("127.0.0.1:0")

@@ -12,6 +12,8 @@ mod calls;
 mod deadlines;
 #[path = "app/http1.rs"]
 mod http1;
+#[path = "app/named.rs"]
+mod named;
 #[path = "app/reflection.rs"]
 mod reflection;
 #[path = "app/stops.rs"]

@@ -31,8 +31,8 @@ use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use futures_util::{Stream, StreamExt, stream};
 use lamplighter::{
-    App, Application, Bind, Check, Config, Healthcheck, Hook, HttpHealth, Reflection, Server,
-    ShutdownSignal, Variables,
+    App, Application, Bind, Check, Config, Healthcheck, Hook, HttpHealth, NamedRoutes, Reflection,
+    Server, ShutdownSignal, Variables,
 };
 use tokio::time::{Instant, sleep, timeout};
 
@@ -97,6 +97,8 @@ fn plain() -> Router {
         .route("/events", get(events))
         // CONNECT: a WebSocket over HTTP/2 (RFC 8441).
         .route("/ws", get(ws).connect(ws))
+        // What is cut, or panics, is told by its route.
+        .layer(NamedRoutes)
 }
 
 /// Plain routes and gRPC on one port.

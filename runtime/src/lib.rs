@@ -51,11 +51,11 @@ pub use server::{
     Events, Hook, HookContext, HookFn, HookResult, IntoHook, NotAccepting, Ready, Report, Running,
     Server, ServerError, ServerEvent, ServerHandle, StartError, StartReason, Stopping,
 };
-#[cfg(feature = "axum")]
-pub use transport::OutsideServer;
 pub use transport::{
     App, Application, Check, Health, Healthcheck, HttpHealth, Incoming, Limits, LimitsError, Peer,
-    ProtocolError, ServerProtocol, ServingStatus, ShutdownController, ShutdownSignal,
+    ProtocolError, ServerProtocol, ServingStatus, ShutdownController, ShutdownSignal, name_route,
 };
 #[cfg(feature = "grpc")]
 pub use transport::{AppBody, AppFuture, Reflection, WithGrpc};
+#[cfg(feature = "axum")]
+pub use transport::{NamedRoute, NamedRoutes, OutsideServer};

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lamplighter_lifecycle::{Budget, ConnectionId, Directive, Input, Instant, WhileDraining};
+use lamplighter_lifecycle::{Budget, ConnectionId, Directive, Input, Instant, WhileDraining, Work};
 use tokio::task::AbortHandle;
 
 use crate::os::clock::Clock;
@@ -52,6 +52,7 @@ mod protocol;
 #[cfg(feature = "grpc")]
 mod reflection;
 mod room;
+mod route;
 mod scope;
 mod seen;
 mod service;
@@ -84,6 +85,9 @@ pub(crate) use protocol::Protocols;
 pub use protocol::{Healthcheck, ProtocolError, ServerProtocol};
 #[cfg(feature = "grpc")]
 pub use reflection::Reflection;
+pub use route::name_route;
+#[cfg(feature = "axum")]
+pub use route::{NamedRoute, NamedRoutes};
 pub(crate) use scope::{ServerKey, ServerScope, current_server, scope, scope_sync};
 pub(crate) use service::BoxError;
 pub use service::Incoming;
@@ -237,13 +241,28 @@ impl Transport {
 
     /// How many requests are in flight, upgraded connections included.
     pub(crate) fn in_flight(&self) -> usize {
-        let sum: u64 = self
-            .inner
-            .accounts()
-            .iter()
-            .map(|account| account.in_flight())
-            .sum();
+        self.sum(Account::in_flight)
+    }
+
+    /// The same without streams of infrastructure's, which no drain waits for.
+    pub(crate) fn work_in_flight(&self) -> usize {
+        self.sum(Account::work_in_flight)
+    }
+
+    fn sum(&self, count: impl Fn(&Account) -> u64) -> usize {
+        let accounts = self.inner.accounts();
+        let sum: u64 = accounts.iter().map(|account| count(account)).sum();
         usize::try_from(sum).unwrap_or(usize::MAX)
+    }
+
+    /// The requests in flight, each with its connection.
+    pub(crate) fn work(&self) -> Vec<(ConnectionId, Work)> {
+        let accounts = self.inner.accounts();
+        let work = accounts.iter().flat_map(|account| {
+            let work = account.work().into_iter();
+            work.map(|work| (account.id, work))
+        });
+        work.collect()
     }
 
     /// How many connections are open.

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use lamplighter::{Hook, HookOutcome, Plan, Report, Running, Server};
+use lamplighter::{Hook, HookOutcome, NamedRoutes, Plan, Report, Running, Server};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{GRACE, Leak, Ledger, told};
 use crate::ephemeral::Ephemeral;
 use crate::gate::Gate;
 use crate::patience::within;
-use crate::probe::Probe;
+use crate::probe::{Manners, Probe};
 
 /// A server from its start to its end, and what the ledger says of it then.
 struct Life {
@@ -274,8 +274,8 @@ fn a_worker_that_blocks_is_named_beside_its_task_and_its_thread() {
     assert!(said.contains("; threads of its runtime"), "{said}");
 }
 
-#[test]
-fn a_request_that_blocks_is_named_with_its_connection() {
+/// A server one of whose requests blocks its thread, and what is said of it.
+fn blocked(router: impl FnOnce(Router) -> Router, http2: bool) -> (Report, String) {
     let life = Life::of(2).impatient();
     let lock = Arc::new(Mutex::new(()));
     let held = lock.lock().unwrap();
@@ -286,16 +286,38 @@ fn a_request_that_blocks_is_named_with_its_connection() {
         begins.pass().await;
         drop(blocks.lock());
     };
-    let app = app().route("/rows/{id}", get(blocks));
+    let app = router(app().route("/rows/{id}", get(blocks)));
     let server = Server::new(app).plan(short());
-    let (_, said) = life.judge(server, async |running| {
+    let judged = life.judge(server, async |running| {
         let mut probe = Probe::connect(tcp(running)).await.unwrap();
-        probe.request("/rows/7").await.unwrap();
+        if http2 {
+            probe.http2(Manners::Polite).await.unwrap();
+            probe.open_stream("/rows/7").await.unwrap();
+        } else {
+            probe.request("/rows/7").await.unwrap();
+        }
         begun.reached(1).await;
     });
     drop(held);
+    judged
+}
+
+#[test]
+fn a_request_that_blocks_is_named_with_its_connection() {
+    let (_, said) = blocked(|router| router, false);
     let named = "conn#1 with a GET of an unknown route has not ended";
     assert!(said.contains(named), "{said}");
+}
+
+#[test]
+fn a_request_that_blocks_in_its_first_poll_is_named_with_its_route() {
+    let (_, said) = blocked(|router| router.layer(NamedRoutes), false);
+    let named = "conn#1 with a GET /rows/{id} has not ended";
+    assert!(said.contains(named), "{said}");
+    let (report, _) = blocked(|router| router.layer(NamedRoutes), true);
+    let cut = report.connections().cut.first().unwrap();
+    let (route, stuck) = (cut.work.template.as_deref(), cut.stuck);
+    assert_eq!((route, stuck), (Some("/rows/{id}"), true), "{report:?}");
 }
 
 /// A report in which every kind of account stands.

@@ -39,7 +39,7 @@ async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
         "  hook database failed: it would not close",
         "  hook line\\nbreak panicked: hook was told to panic",
         "  hook lock timed out, still running",
-        "  2 http/1 GET cut, the oldest after ",
+        "  2 http/1 GET /hang cut, the oldest after ",
         "  worker hang cut",
     ];
     assert_eq!(told.len(), expected.len(), "{exit}");

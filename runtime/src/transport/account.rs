@@ -9,6 +9,7 @@
 //! **Invariant:** a request that is answered within one poll takes no lock and reads no clock.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -19,6 +20,7 @@ use super::frames::Uploads;
 use super::in_flight::By;
 use super::io::Place;
 use super::parting::Partings;
+use super::route::{Route, Routes};
 use super::seen::Seen;
 use super::stalled::Stalled;
 use super::upload::Upload;
@@ -62,6 +64,7 @@ pub(super) struct Account {
     infrastructure: AtomicU64,
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
+    pub(super) routes: Routes,
     pub(super) stalled: Stalled,
     /// By the task of the connection alone.
     pub(super) seen: Seen,
@@ -113,6 +116,7 @@ impl Account {
             infrastructure: AtomicU64::new(0),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
+            routes: Routes::default(),
             stalled: Stalled::default(),
             seen: Seen::default(),
             upload: Upload::default(),
@@ -288,14 +292,19 @@ impl Account {
     }
 
     /// It will not be answered: by force, or because the peer or its protocol gave up.
-    pub(super) fn unanswered(&self, verb: Verb, begun_at: Option<Instant>) {
+    pub(super) fn unanswered(
+        &self,
+        verb: Verb,
+        route: Option<Arc<str>>,
+        begun_at: Option<Instant>,
+    ) {
         if !self.has(flag::FORCED) {
             self.aborted.fetch_add(1, Ordering::AcqRel);
             return;
         }
         let begun_at = begun_at
             .unwrap_or_else(|| Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed)));
-        let work = Work::new(self.protocol(), verb.name(), None, begun_at);
+        let work = Work::new(self.protocol(), verb.name(), route, begun_at);
         lock(&self.ending).cut.push(work);
         self.cut.fetch_add(1, Ordering::AcqRel);
     }
@@ -342,13 +351,21 @@ impl Account {
     /// What is in flight, for the report.
     pub(super) fn work(&self) -> Vec<Work> {
         let protocol = self.protocol();
-        let mut work: Vec<Work> = lock(&self.waiting)
-            .values()
-            .map(|waiting| Work::new(protocol, waiting.verb.name(), None, waiting.begun_at))
-            .collect();
+        let waiting = lock(&self.waiting);
+        let named = |(number, waiting): (&u64, &Waiting)| {
+            let route = self.routes.of(*number);
+            Work::new(protocol, waiting.verb.name(), route, waiting.begun_at)
+        };
+        let mut work: Vec<Work> = waiting.iter().map(named).collect();
+        let mut others = self.routes.without(&waiting).into_iter();
+        drop(waiting);
         let in_flight = usize::try_from(self.in_flight()).unwrap_or(usize::MAX);
         while work.len() < in_flight {
-            work.push(self.last_work());
+            let mut last = self.last_work();
+            if protocol == Protocol::Http2 {
+                last.template = others.next();
+            }
+            work.push(last);
         }
         work
     }
@@ -356,12 +373,38 @@ impl Account {
     fn last_work(&self) -> Work {
         let verb = Verb::from_code(self.last_verb.load(Ordering::Relaxed));
         let begun_at = Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed));
-        Work::new(self.protocol(), verb.name(), None, begun_at)
+        let protocol = self.protocol();
+        // Of several streams it is not known which was the last.
+        let is_only = protocol != Protocol::Http2;
+        let route = is_only.then(|| self.routes.of(self.begun())).flatten();
+        Work::new(protocol, verb.name(), route, begun_at)
+    }
+
+    /// The request that is polled took this route.
+    pub(super) fn takes(&self, number: u64, route: Route) {
+        if self.protocol() != Protocol::Http2 {
+            self.routes.forget_before(number);
+        }
+        self.routes.name(number, route);
+    }
+
+    /// A request is over: its route is of no interest any more. On HTTP/1 it is until the next one, since
+    /// its answer may be stuck on its way, or its connection be turned over.
+    pub(super) fn forgets(&self, number: u64) {
+        if self.protocol() == Protocol::Http2 {
+            self.routes.forget(number);
+        }
     }
 
     /// Requests that began since the last call began at `now`, as far as nobody knows better.
     pub(super) fn seen_at(&self, now: Instant) {
         self.last_begun_at.store(now.as_nanos(), Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Account").field(&self.id).finish()
     }
 }
 

@@ -112,12 +112,13 @@ impl Connected {
             let (holder, turn) = Turn::new();
             (Some(holder), Some(turn))
         };
+        let scope = inner.scope.of_connection(Peer::new(peer), &account, turn);
         Self {
             inner: Arc::clone(inner),
             account,
             machine,
             stage: Stage::Sniffing(Sniff::new(socket)),
-            scope: Some(inner.scope.of_connection(Peer::new(peer), turn)),
+            scope: Some(scope),
             turn: holder,
             timer: inner.clock.timer(),
             waker: None,

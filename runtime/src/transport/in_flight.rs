@@ -85,6 +85,16 @@ impl Exchange {
         self.verb.name()
     }
 
+    /// Which request of its connection it is, from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The name of the route that it took, if that is known.
+    pub(super) fn route(&self) -> Option<Arc<str>> {
+        self.account().routes.of(self.number)
+    }
+
     /// Whether it is a HEAD request.
     pub(super) fn is_head(&self) -> bool {
         matches!(self.verb, Verb::Head)
@@ -162,8 +172,9 @@ impl Exchange {
         match self.end.load(Ordering::Acquire) {
             UPGRADED => {}
             FINISHED if !self.lost.load(Ordering::Acquire) => account.sent(by),
-            _ => account.unanswered(self.verb, begun_at),
+            _ => account.unanswered(self.verb, self.route(), begun_at),
         }
+        account.forgets(self.number);
         if matches!(by, By::Stream) {
             // It flushes what was handed over, or sees that nothing is in flight any more.
             account.wake();

@@ -3,7 +3,7 @@
 //! **Invariant:** the answer names no internals.
 
 use crate::os::log;
-use axum_core::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 /// A handler asked for something of its server, and no lamplighter server polls it.

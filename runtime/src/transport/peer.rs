@@ -41,7 +41,7 @@ impl Peer {
 mod extract {
     use super::Peer;
     use crate::transport::outside::OutsideServer;
-    use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+    use axum::extract::{FromRequestParts, OptionalFromRequestParts};
     use http::request::Parts;
     use std::convert::Infallible;
 

@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::account::Account;
 use super::peer::Peer;
 use super::shutdown_signal::ShutdownSignal;
 use super::turn::Turn;
@@ -61,6 +62,7 @@ struct Content {
     server: ServerKey,
     signal: ShutdownSignal,
     peer: Option<Peer>,
+    account: Option<Arc<Account>>,
 }
 
 impl ServerScope {
@@ -70,6 +72,7 @@ impl ServerScope {
             server,
             signal,
             peer: None,
+            account: None,
         }))
     }
 
@@ -86,12 +89,18 @@ impl ServerScope {
     }
 
     /// The scope of one connection's requests, which hear of a drain in its `turn`, if it has one.
-    pub(super) fn of_connection(&self, peer: Peer, turn: Option<Turn>) -> Self {
+    pub(super) fn of_connection(
+        &self,
+        peer: Peer,
+        account: &Arc<Account>,
+        turn: Option<Turn>,
+    ) -> Self {
         let signal = &self.0.signal;
         Self(Arc::new(Content {
             server: self.0.server.clone(),
             signal: turn.map_or_else(|| signal.clone(), |turn| signal.in_turn(turn)),
             peer: Some(peer),
+            account: Some(Arc::clone(account)),
         }))
     }
 }
@@ -109,6 +118,11 @@ pub(super) fn current_signal() -> Option<ShutdownSignal> {
 /// The peer whose request is being polled.
 pub(super) fn current_peer() -> Option<Peer> {
     current(|content| content.peer.clone())
+}
+
+/// Shows the account of the connection that polls the caller, if one does.
+pub(super) fn current_account(look: impl FnOnce(&Account)) {
+    current(|content| content.account.as_deref().map(look));
 }
 
 /// Runs `work` inside `scope`.

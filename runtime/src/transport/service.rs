@@ -233,12 +233,7 @@ impl<S: Clone> Site<S> {
             },
             Err(payload) => {
                 let message = panic_message(payload.as_ref());
-                let exchange = hold.exchange();
-                failed(
-                    exchange.account().id,
-                    exchange.method(),
-                    &ClonePanicked(message),
-                );
+                failed(hold.exchange(), &ClonePanicked(message));
                 Step::Refused {
                     reason: Reason::Failed,
                 }

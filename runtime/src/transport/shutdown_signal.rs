@@ -281,7 +281,7 @@ impl Facts {
 mod extract {
     use super::ShutdownSignal;
     use crate::transport::outside::OutsideServer;
-    use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+    use axum::extract::{FromRequestParts, OptionalFromRequestParts};
     use http::request::Parts;
     use std::convert::Infallible;
 

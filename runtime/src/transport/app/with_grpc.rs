@@ -18,6 +18,7 @@ use tower_service::Service;
 
 use super::body::AppBody;
 use crate::transport::grpc::{is_grpc, needs_http2, refused_version};
+use crate::transport::route::name_call;
 
 /// A plain service with the services of tonic beside it. See `App::grpc`.
 #[derive(Clone, Debug)]
@@ -105,9 +106,12 @@ where
             Whose::Plain => Call::Plain {
                 future: self.plain.call(request),
             },
-            Whose::Tonics => Call::Grpc {
-                future: self.grpc.call(request),
-            },
+            Whose::Tonics => {
+                name_call(request.uri());
+                Call::Grpc {
+                    future: self.grpc.call(request),
+                }
+            }
             Whose::Nobodys => Call::Refused,
         };
         AppFuture {

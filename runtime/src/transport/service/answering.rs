@@ -16,7 +16,6 @@ use std::task::{Context, Poll, ready};
 
 use http::{Request, Response};
 use http_body::Body;
-use lamplighter_lifecycle::ConnectionId;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
@@ -27,10 +26,12 @@ use crate::os::tasks::panic_message;
 use crate::transport::answer_head::{announce, prepare, tunnel_of, upgrades};
 use crate::transport::body::{AnswerBody, Held, Hold, cancelled, refused};
 use crate::transport::flag;
+use crate::transport::in_flight::Exchange;
 use crate::transport::infrastructure::{self, InfrastructureBody};
 use crate::transport::own_answer::{Reason, Tongue};
 use crate::transport::parting;
 use crate::transport::peer::Peer;
+use crate::transport::route;
 use crate::transport::tunnel;
 
 pin_project! {
@@ -113,9 +114,12 @@ where
         if is_cut(this.hold) {
             return Poll::Ready(Err(cancelled()));
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            poll_application(this.step.as_mut(), cx)
-        }));
+        let number = this.hold.get().map_or(0, |hold| hold.exchange().number());
+        let polled = route::polling(number, || {
+            catch_unwind(AssertUnwindSafe(|| {
+                poll_application(this.step.as_mut(), cx)
+            }))
+        });
         let answered = match polled {
             Ok(Poll::Pending) => {
                 if let Some(hold) = this.hold.get() {
@@ -204,7 +208,7 @@ where
         }
         Err(error) => {
             let exchange = hold.exchange();
-            failed(exchange.account().id, exchange.method(), &*error);
+            failed(exchange, &*error);
             Reason::Failed.answer(tongue, hold)
         }
     };
@@ -221,13 +225,14 @@ pub(super) enum Answer<B> {
 /// Says of a request of this connection what its client is not told. Not which path it asked for: that
 /// is the peer's text, and may hold secrets.
 #[cold]
-pub(super) fn failed(connection: ConnectionId, method: &str, error: &(dyn Error + Send + Sync)) {
+pub(super) fn failed(exchange: &Exchange, error: &(dyn Error + Send + Sync)) {
     let peer = Peer::current();
     log::error!(
         target: "lamplighter::transport",
-        %connection,
+        connection = %exchange.account().id,
         peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
-        %method,
+        method = %exchange.method(),
+        route = exchange.route().as_deref(),
         %error,
         "request failed"
     );
