@@ -8,12 +8,16 @@
 
 use std::panic::resume_unwind;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::get;
-use lamplighter::{Check, Healthcheck, Hook, Phase, Server, ServerHandle};
+use lamplighter::{Check, Healthcheck, Hook, NamedRoutes, Phase, Server, ServerHandle, Signal};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
+use tokio::time::advance;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 use tracing::{Instrument, info, info_span};
 use tracing_test::traced_test;
 
@@ -95,10 +99,17 @@ async fn a_stop_says_what_it_has_to_wait_for() {
     let gate = Gate::new();
     let inside = gate.clone();
     let held = || async move { inside.pass().await };
-    let server = TestServer::spawn(Router::new().route("/", get(held))).await;
+    let server = Server::new(Router::new().route("/", get(held))).protocol(Healthcheck::new());
+    let server = TestServer::start(server).await;
     let mut probe = server.probe().await;
     probe.request("/").await.unwrap();
     gate.reached(1).await;
+    // For this it does not wait.
+    let mut health = HealthClient::new(server.grpc());
+    let watch = health.watch(HealthCheckRequest::default());
+    let mut watch = within("a watch", watch).await.unwrap().into_inner();
+    assert!(within("a status", watch.message()).await.unwrap().is_some());
+    assert_eq!(server.handle().in_flight(), 2);
     drop(server.handle().stop());
     server.reached(Phase::Draining).await;
     gate.open();
@@ -107,25 +118,84 @@ async fn a_stop_says_what_it_has_to_wait_for() {
     assert!(logs_contain(said));
 }
 
+#[tokio::test(start_paused = true)]
+#[traced_test]
+async fn what_cuts_a_stop_short_and_what_fails_in_it_is_logged_when_it_happens() {
+    let (held, slow) = (Gate::new(), Gate::new());
+    let inside = held.clone();
+    let handler = || async move { inside.pass().await };
+    let server = Server::new(Router::new().route("/", get(handler)));
+    server
+        .hook(Hook::named("database", || async { Err("no answer") }))
+        .unwrap();
+    let at = slow.clone();
+    let cache = Hook::named("cache", move || async move { at.pass().await });
+    server.hook(cache.after(["database"])).unwrap();
+    server
+        .hook(Hook::named("telemetry", || async {}).after(["cache"]))
+        .unwrap();
+    let server = TestServer::here().start(server).await;
+    let mut probe = server.probe().await;
+    probe.request("/").await.unwrap();
+    held.reached(1).await;
+    // Further apart than copies of one signal are.
+    let later = || advance(Duration::from_secs(1));
+    server.signal(Signal::Sigterm);
+    server.reached(Phase::Draining).await;
+    later().await;
+    server.signal(Signal::Sigint);
+    slow.reached(1).await;
+    // Long before the report, which waits for the hook behind it.
+    for said in [
+        "SIGINT, the second: what is in flight is cut, hooks keep their time",
+        "cutting what has not ended; requests in flight: 1",
+        "hook database failed: no answer after=0ns",
+    ] {
+        assert!(logs_contain(said), "nothing says {said:?}");
+    }
+    later().await;
+    assert!(!logs_contain("the third"));
+    server.signal(Signal::Sigterm);
+    let report = server.wait().await;
+    assert_eq!(report.exit_code(), 12, "{report}");
+    drop(probe);
+    assert!(logs_contain("SIGTERM, the third: what is left is given up"));
+    assert!(logs_contain("hook cache abandoned after=1s"));
+    logs_assert(|lines| {
+        let of = |what: &str| lines.iter().filter(|line| line.contains(what)).count();
+        match (
+            of("hook database failed"),
+            of("hook telemetry abandoned after"),
+            of("hook telemetry abandoned"),
+        ) {
+            (1, 0, 1) => Ok(()),
+            seen => Err(format!("{seen:?}")),
+        }
+    });
+}
+
 #[tokio::test]
 #[traced_test]
-async fn a_handler_that_panics_is_logged_with_its_client_its_method_and_its_message() {
+async fn a_handler_that_panics_is_logged_with_its_client_its_route_and_its_message() {
     // Without the panic hook's own line.
     let panics = || async {
         if true {
             resume_unwind(Box::new("no oil"))
         }
     };
-    let app = Router::new().route("/secret", get(panics));
+    let app = Router::new()
+        .route("/lamps/{id}", get(panics))
+        .layer(NamedRoutes);
     let server = TestServer::spawn(app).await;
     let mut probe = server.probe().await;
-    probe.request("/secret").await.unwrap();
+    probe.request("/lamps/secret").await.unwrap();
     assert_eq!(probe.answer().await.status(), 500);
     let peer = probe.local_addr().unwrap();
     assert!(server.stop().await.is_clean());
     logs_assert(|lines| {
         let said = format!(
-            "request failed connection=conn#1 peer={peer} method=GET error=the handler panicked: no oil"
+            "request failed connection=conn#1 peer={peer} method=GET route=\"/lamps/{{id}}\" \
+             error=the handler panicked: no oil"
         );
         let line = lines.iter().find(|line| line.contains("request failed"));
         match line {

@@ -67,7 +67,12 @@ async fn handlers_that_block_every_thread_do_not_hold_the_process() {
     let exit = process.exit_within(DOOMED_BUDGET + PATIENCE).await;
     assert_eq!(exit.code, Some(12), "{exit}");
     // Who was left is told by the partial report.
-    assert_in_order(&exit.stderr, &["SIGTERM"]);
+    let said = [
+        "the stop did not end within its budget",
+        "SIGTERM",
+        "\n  1 http/1 GET /block-all in flight, the oldest after ",
+    ];
+    assert_in_order(&exit.stderr, &said);
     assert!(!exit.stdout.contains("event stop\n"), "{exit}");
 }
 
@@ -83,6 +88,8 @@ async fn three_signals_end_a_process_with_every_thread_blocked_before_its_budget
     }
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(12), "{exit}");
+    let why = "did not end within 1s of a third signal";
+    assert!(exit.stderr.contains(why), "{exit}");
 }
 
 #[tokio::test]

@@ -73,6 +73,11 @@ impl Ledger {
         true
     }
 
+    /// Who is at the other end of a connection that is open.
+    pub(crate) fn peer(&self, connection: ConnectionId) -> Option<&PeerAddr> {
+        self.open.get(&connection).map(|open| &open.peer)
+    }
+
     /// Counts connections that never became any: they were closed as they were taken in.
     pub(crate) fn turn_away(&mut self, count: u64) {
         self.turned_away = self.turned_away.saturating_add(count);

@@ -23,6 +23,7 @@ use self::state::{
     HookRecord, Listeners, Manner, Resort, Signals, Start, Stop, Wait, Worker, WorkerState,
 };
 use self::timers::{Timer, Timers};
+use crate::connections::ConnectionId;
 use crate::effect::{Announcement, Effect, Readiness};
 use crate::error::HookError;
 use crate::event::Event;
@@ -30,6 +31,7 @@ use crate::failure::Failure;
 use crate::hooks::{ForwardReferences, HookGraph, HookId, HookSpec, Schedule};
 use crate::input::{Input, StartFailure, WorkerId};
 use crate::ledger::Ledger;
+use crate::peer::PeerAddr;
 use crate::plan::{Budget, Plan, PlanError};
 use crate::report::Outcome;
 use crate::{Cause, Instant, Phase, Step};
@@ -174,6 +176,12 @@ impl Machine {
     /// The plan that it was given, which may not hold.
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Who is at the other end of a connection that is open.
+    #[must_use]
+    pub fn peer(&self, connection: ConnectionId) -> Option<&PeerAddr> {
+        self.ledger.peer(connection)
     }
 
     /// Why it stops; `None` while it does not.

@@ -24,6 +24,8 @@ use super::tasks::os_thread;
 
 mod end;
 
+use end::Reason;
+
 /// What the watchdog knows about a server.
 pub(crate) trait Watched: Send + Sync + 'static {
     /// What is known about a stop that did not end: the phase, what it waited for, what is stuck.
@@ -48,6 +50,7 @@ pub(crate) fn watch(watched: Arc<dyn Watched>) -> WatchGuard {
         watched,
         runtime,
         stop: Stop::NotBegun,
+        reason: Reason::Budget,
     });
     WatchGuard { id }
 }
@@ -61,9 +64,9 @@ pub(crate) struct WatchGuard {
 impl WatchGuard {
     /// A stop has begun that may take as long as it takes: `block_on` waits for it from now on.
     pub(crate) fn stop_began(&self) {
-        self.update(|stop| {
-            if *stop == Stop::NotBegun {
-                *stop = Stop::Unlimited;
+        self.update(|entry| {
+            if entry.stop == Stop::NotBegun {
+                entry.stop = Stop::Unlimited;
             }
         });
     }
@@ -72,33 +75,35 @@ impl WatchGuard {
     ///
     /// [`PAST_BUDGET`] later the process ends. Calls can only make the end come earlier.
     pub(crate) fn budget_left(&self, left: Duration) {
-        self.limit(left.saturating_add(PAST_BUDGET));
+        self.limit(left.saturating_add(PAST_BUDGET), Reason::Budget);
     }
 
     /// Everything was abandoned, as the third signal asks: the process ends in
     /// [`AFTER_ABANDON`] unless the server has stopped by then.
     pub(crate) fn abandoned(&self) {
-        self.limit(AFTER_ABANDON);
+        self.limit(AFTER_ABANDON, Reason::Abandoned);
     }
 
-    fn limit(&self, limit: Duration) {
-        self.update(|stop| {
-            let left = match *stop {
-                Stop::NotBegun | Stop::Unlimited => limit,
-                Stop::Limited { left, .. } => left.min(limit),
+    fn limit(&self, limit: Duration, reason: Reason) {
+        self.update(|entry| {
+            let (left, reason) = match entry.stop {
+                // More time than there was is never given.
+                Stop::Limited { left, .. } if left <= limit => (left, entry.reason),
+                Stop::NotBegun | Stop::Unlimited | Stop::Limited { .. } => (limit, reason),
             };
-            *stop = Stop::Limited { left, fresh: true };
+            entry.stop = Stop::Limited { left, fresh: true };
+            entry.reason = reason;
         });
     }
 
-    fn update(&self, change: impl FnOnce(&mut Stop)) {
+    fn update(&self, change: impl FnOnce(&mut Entry)) {
         let mut registry = registry();
         if let Some(entry) = registry
             .entries
             .iter_mut()
             .find(|entry| entry.id == self.id)
         {
-            change(&mut entry.stop);
+            change(entry);
         }
         let counts = registry.thread.is_some();
         drop(registry);
@@ -248,6 +253,8 @@ struct Entry {
     watched: Arc<dyn Watched>,
     runtime: Id,
     stop: Stop,
+    /// Why the process ends with its limit.
+    reason: Reason,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,6 +290,14 @@ impl Registry {
             .min()
     }
 
+    /// Why a process whose time is up is ended.
+    fn reason(&self) -> Reason {
+        let over =
+            |entry: &&Entry| matches!(entry.stop, Stop::Limited { left, .. } if left.is_zero());
+        let first = self.entries.iter().find(over);
+        first.map_or(Reason::Budget, |entry| entry.reason)
+    }
+
     /// Every server whose stop is under way, those that nobody promised anything among them.
     fn stopping(&self) -> Vec<Arc<dyn Watched>> {
         self.entries
@@ -313,9 +328,9 @@ fn run(epoch: u64) {
     while registry.epoch == epoch {
         registry = match registry.count_down(ticks.count(meant)) {
             Some(Duration::ZERO) => {
-                let stopping = registry.stopping();
+                let (stopping, reason) = (registry.stopping(), registry.reason());
                 drop(registry);
-                end::process(stopping)
+                end::process(stopping, reason)
             }
             Some(left) => {
                 meant = left.min(TICK);

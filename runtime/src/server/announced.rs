@@ -1,16 +1,16 @@
-//! The two lines that a log has of every life before its end: that it is ready, and that it stops
-//! (floor 3).
+//! What a log has of a life before its end: that it is ready, that it stops, and what went otherwise
+//! than it should (floor 3).
 //!
 //! **Invariant:** nothing is put into words that nobody logs.
 
 use std::fmt;
 
-use lamplighter_lifecycle::{Announcement, Machine, Phase};
+use lamplighter_lifecycle::{Announcement, Event, Failure, Machine, Phase, SignalTaken};
 
 use super::life::{Bound, Life};
 use crate::os::log;
 
-/// Logs what is announced, if it is one of the two.
+/// Logs what is announced, if a log is to have it.
 pub(super) fn log(life: &Life, announcement: &Announcement) {
     match announcement {
         Announcement::Ready => {
@@ -19,9 +19,65 @@ pub(super) fn log(life: &Life, announcement: &Announcement) {
         Announcement::Stopping => {
             log::info!(target: "lamplighter::lifecycle", "stopping: {}", Stop(life));
         }
-        Announcement::Start | Announcement::Error(_) | Announcement::Stop => {}
+        Announcement::Error(failures) => {
+            // Why a start failed stands in the report, which is logged next; what became of a hook was
+            // logged when it did.
+            let is_told = |it: &&Failure| matches!(it, Failure::Start(_) | Failure::Hook { .. });
+            for failure in failures.iter().filter(|failure| !is_told(failure)) {
+                log::error!(target: "lamplighter::lifecycle", "{failure}");
+            }
+        }
+        Announcement::Start | Announcement::Stop => {}
     }
 }
+
+/// Whether a log is to have this, when it happens and not with the report.
+pub(super) const fn is_logged(event: &Event) -> bool {
+    if let Event::HookSettled { outcome, .. } = event {
+        return !outcome.is_ok();
+    }
+    matches!(
+        event,
+        Event::Force
+            | Event::Signal {
+                taken: SignalTaken::Second | SignalTaken::Third,
+                ..
+            }
+    )
+}
+
+/// Logs what has happened since the last call.
+pub(super) fn log_events(life: &Life) {
+    for event in life.take_unlogged() {
+        if let Event::HookSettled { hook, outcome } = &event {
+            let report = life.report();
+            let known = report.hooks().iter().find(|known| known.name == *hook);
+            let began = known.filter(|known| known.started.is_some());
+            let after = began.map(|known| tracing::field::debug(known.took));
+            log::error!(target: "lamplighter::lifecycle", after, "hook {hook} {outcome}");
+        } else if let Event::Signal { signal, taken } = &event {
+            let so = if *taken == SignalTaken::Third {
+                "what is left is given up"
+            } else {
+                FORCED
+            };
+            log::warn!(target: "lamplighter::lifecycle", "{signal}, the {taken}: {so}");
+        } else {
+            log::warn!(target: "lamplighter::lifecycle", "{event}: {FORCED}");
+        }
+    }
+}
+
+/// Logs that what is left of the work is cut now.
+pub(super) fn log_cut(life: &Life) {
+    let requests = life.work_in_flight();
+    log::warn!(
+        target: "lamplighter::lifecycle",
+        "cutting what has not ended; requests in flight: {requests}"
+    );
+}
+
+const FORCED: &str = "what is in flight is cut, hooks keep their time";
 
 /// Where a server listens: every address, with its name if it has one.
 struct Places<'a>(&'a Life);
@@ -64,6 +120,6 @@ impl fmt::Display for Stop<'_> {
             Some(within) => write!(f, ", within {within:.1?}")?,
             None => f.write_str(", for as long as it takes")?,
         }
-        write!(f, "; requests in flight: {}", life.in_flight())
+        write!(f, "; requests in flight: {}", life.work_in_flight())
     }
 }

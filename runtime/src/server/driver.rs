@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lamplighter_lifecycle::{
-    Announcement, Directive, Effect, Failure, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd,
-    WorkerId, WorkerOutcome,
+    Announcement, Directive, Effect, HookEnd, HookId, Input, Instant, Stuck, WorkerEnd, WorkerId,
+    WorkerOutcome,
 };
 use tokio::task::AbortHandle;
 
@@ -106,6 +106,7 @@ impl Driver {
         let mut ending = false;
         loop {
             let mut ends = false;
+            announced::log_events(&life);
             while let Some(effect) = life.poll_effect() {
                 ends |= asks_to_end(&effect);
                 match self.carry_out(effect) {
@@ -155,6 +156,7 @@ impl Driver {
                 if directive == Directive::Force {
                     // What is in flight is told before it is cut.
                     self.transport.forced();
+                    announced::log_cut(&self.life);
                 }
                 self.transport.direct(&directive);
                 if matches!(
@@ -219,12 +221,6 @@ impl Driver {
             }
         };
         announced::log(life, &announcement);
-        if let Announcement::Error(failures) = &announcement {
-            // Why a start failed stands in the report, which is logged next.
-            for failure in failures.iter().filter(|failure| !is_start(failure)) {
-                log::error!(target: "lamplighter::lifecycle", "{failure}");
-            }
-        }
         let panics = if life.callbacks.listen(&announcement) {
             life.announcing(|| scope_sync(&self.scope(), run))
         } else {
@@ -412,6 +408,7 @@ impl Driver {
     }
 
     fn seal(&self) {
+        announced::log_events(&self.life);
         let report = self.life.seal();
         if report.is_clean() {
             log::info!(target: "lamplighter::lifecycle", "{report}");
@@ -468,8 +465,4 @@ const fn asks_to_end(effect: &Effect) -> bool {
             | Effect::AbortHook(_)
             | Effect::Dispose { .. }
     )
-}
-
-const fn is_start(failure: &Failure) -> bool {
-    matches!(failure, Failure::Start(_))
 }

@@ -7,16 +7,17 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::ThreadId;
 
 use lamplighter_lifecycle::{
-    Effect, Failure, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness,
+    Effect, Event, Failure, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness,
     ServerState, StartFailure, Timeline, WorkerId,
 };
 use tokio::sync::Notify;
 
+use super::announced;
 use super::callbacks::Callbacks;
 use super::error::{StartError, StartReason};
 use super::events::{Events, Subscribers};
 use super::hook::{Hook, HookRun};
-use super::report::Report;
+use super::report::{Report, details};
 use super::worker::{Waiting, WorkerRun};
 use crate::os::clock::Clock;
 use crate::os::listener::Addr;
@@ -89,6 +90,8 @@ struct Inner {
     machine: Machine,
     timeline: Timeline,
     subscribers: Subscribers,
+    /// What is still to be logged: by the driver, which is in the server's span.
+    unlogged: Vec<Event>,
     hooks: Vec<Option<HookRun>>,
     workers: Waiting,
 }
@@ -106,6 +109,7 @@ impl Life {
                 machine: Machine::new(),
                 timeline: Timeline::new(),
                 subscribers: Subscribers::default(),
+                unlogged: Vec::new(),
                 hooks: Vec::new(),
                 workers: Waiting::default(),
             }),
@@ -164,12 +168,19 @@ impl Life {
             news
         });
         self.tell_watch(limit, Limit::of(&inner.machine), now);
-        let wake = inner.machine.has_output() || inner.machine.poll_timeout() != timeout;
+        let wake = inner.machine.has_output()
+            || inner.machine.poll_timeout() != timeout
+            || !inner.unlogged.is_empty();
         drop(inner);
         if wake {
             self.wake_driver();
         }
         result
+    }
+
+    /// What has happened that a log is to have, since the last call.
+    pub(super) fn take_unlogged(&self) -> Vec<Event> {
+        std::mem::take(&mut self.lock().unlogged)
     }
 
     /// Wakes the driver, on another thread if whoever calls goes on to block this one.
@@ -262,6 +273,12 @@ impl Life {
     /// Requests in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.transport().as_ref().map_or(0, Transport::in_flight)
+    }
+
+    /// Requests in flight that a drain waits for.
+    pub(crate) fn work_in_flight(&self) -> usize {
+        let transport = self.transport();
+        transport.as_ref().map_or(0, Transport::work_in_flight)
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -505,13 +522,17 @@ impl watchdog::Watched for Life {
             None => inner.machine.report(&inner.timeline),
         };
         // The machine knows the time of the last thing that happened, and nothing happens any more.
-        report.total = self.clock.now().since(report.began);
+        let now = self.clock.now();
+        report.total = now.since(report.began);
         let work = match self.transport.try_lock() {
-            Ok(transport) => transport.as_ref().map_or(0, Transport::in_flight),
-            Err(_) => 0,
+            Ok(transport) => transport.as_ref().map(Transport::work),
+            Err(_) => None,
         };
+        let work = work.unwrap_or_default();
         format!(
-            "{report}; requests {work} in flight\n{}",
+            "{report}; requests {} in flight\n{}{}",
+            work.len(),
+            details::in_flight(&inner.machine, &work, now),
             report.timeline_text()
         )
     }
@@ -521,6 +542,9 @@ impl Inner {
     fn tell(&mut self) {
         while let Some((at, event)) = self.machine.poll_event() {
             self.timeline.record(at, &event);
+            if announced::is_logged(&event) {
+                self.unlogged.push(event.clone());
+            }
             if !self.subscribers.is_empty() {
                 self.subscribers.tell(at, &event);
                 if self.subscribers.is_empty() {

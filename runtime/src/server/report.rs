@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** every complete report of a server is the same one.
 
-mod details;
+pub(super) mod details;
 mod json;
 
 use std::fmt;

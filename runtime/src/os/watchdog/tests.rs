@@ -106,7 +106,10 @@ fn abandoning_ends_a_process_that_had_time_left() {
         });
         0
     });
-    assert_eq!(process.end().code(), Some(EXIT_ABANDONED));
+    let end = process.end();
+    assert_eq!(end.code(), Some(EXIT_ABANDONED));
+    let said = "the stop did not end within 1s of a third signal";
+    assert!(end.errors.contains(said), "{end:?}");
 }
 
 #[test]
@@ -251,6 +254,7 @@ async fn a_server_that_does_not_run_under_block_on_is_not_counted_down() {
                 left: Duration::ZERO,
                 fresh: false,
             },
+            reason: Reason::Budget,
         }],
         next_id: 1,
         companions: Vec::new(),

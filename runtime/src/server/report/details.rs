@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-use lamplighter_lifecycle::{CutWork, Failure, PeerAddr, Report, WorkerOutcome};
+use lamplighter_lifecycle::{
+    ConnectionId, Failure, Instant, Machine, PeerAddr, Report, Work, WorkerOutcome,
+};
 
 /// More lines are for a log, or for the report as JSON.
 const MOST_LINES: usize = 50;
@@ -48,25 +50,36 @@ fn running(report: &Report, failure: &Failure) -> &'static str {
     if still_running { ", still running" } else { "" }
 }
 
-/// What a piece of work that was cut has in common with others.
-type Kind<'a> = (String, &'a str, Option<&'a str>, bool);
+/// The lines for the requests that are in flight, and that nobody will have the time to cut.
+pub(in crate::server) fn in_flight(
+    machine: &Machine,
+    work: &[(ConnectionId, Work)],
+    now: Instant,
+) -> String {
+    let requests = work.iter().filter_map(|(connection, work)| {
+        let peer = machine.peer(*connection)?;
+        Some((work, peer, now, "in flight"))
+    });
+    let mut lines = by_kind(requests);
+    lines.truncate(MOST_LINES);
+    lines.concat()
+}
 
-/// Requests that were cut, by their kind: how many, and for how long the oldest had been there.
-fn cut_requests(report: &Report) -> Vec<String> {
+/// What a piece of work has in common with others.
+type Kind<'a> = (String, &'a str, Option<&'a str>, &'a str);
+
+/// Requests by their kind: how many, what became of them, and for how long the oldest had been there by
+/// then.
+fn by_kind<'a>(
+    requests: impl Iterator<Item = (&'a Work, &'a PeerAddr, Instant, &'a str)>,
+) -> Vec<String> {
     let mut kinds: BTreeMap<Kind<'_>, (usize, Duration, &PeerAddr)> = BTreeMap::new();
-    for CutWork {
-        peer,
-        work,
-        at,
-        stuck,
-        ..
-    } in &report.connections.cut
-    {
+    for (work, peer, at, what) in requests {
         let kind = (
             work.protocol.to_string(),
             &*work.method,
             work.template.as_deref(),
-            *stuck,
+            what,
         );
         let age = at.since(work.begun_at);
         let (count, oldest, whose) = kinds.entry(kind).or_insert((0, Duration::ZERO, peer));
@@ -75,20 +88,25 @@ fn cut_requests(report: &Report) -> Vec<String> {
             (*oldest, *whose) = (age, peer);
         }
     }
-    let mut lines: Vec<String> = kinds
-        .into_iter()
-        .map(
-            |((protocol, method, template, stuck), (count, oldest, whose))| {
-                let what = if stuck { "stuck" } else { "cut" };
-                let space = if template.is_some() { " " } else { "" };
-                let template = template.unwrap_or_default();
-                line(
-                    format_args!("{count} {protocol} {method}{space}{template} {what}"),
-                    format_args!(", the oldest after {oldest:.3?} ({whose})"),
-                )
-            },
+    let lines = kinds.into_iter().map(|(kind, (count, oldest, whose))| {
+        let (protocol, method, template, what) = kind;
+        let space = if template.is_some() { " " } else { "" };
+        let template = template.unwrap_or_default();
+        line(
+            format_args!("{count} {protocol} {method}{space}{template} {what}"),
+            format_args!(", the oldest after {oldest:.3?} ({whose})"),
         )
-        .collect();
+    });
+    lines.collect()
+}
+
+/// Requests that were cut.
+fn cut_requests(report: &Report) -> Vec<String> {
+    let cut = report.connections.cut.iter().map(|cut| {
+        let what = if cut.stuck { "stuck" } else { "cut" };
+        (&cut.work, &cut.peer, cut.at, what)
+    });
+    let mut lines = by_kind(cut);
     let unnamed = report.connections.cut_unnamed;
     if unnamed > 0 {
         lines.push(line(format_args!("{unnamed} more cut"), ""));
