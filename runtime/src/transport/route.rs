@@ -216,3 +216,46 @@ where
         self.inner.call(request)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> Route {
+        Route::Named(name.into())
+    }
+
+    #[test]
+    fn the_first_name_of_a_request_counts() {
+        let routes = Routes::default();
+        assert_eq!(routes.of(1), None);
+        routes.name(1, named("/outer/{id}"));
+        routes.name(1, named("/inner"));
+        assert_eq!(routes.of(1).as_deref(), Some("/outer/{id}"));
+        assert_eq!(routes.of(2), None);
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let routes = Routes::default();
+        for number in 1..=4 {
+            routes.name(number, named(&number.to_string()));
+        }
+        routes.forget(2);
+        routes.forget(5);
+        routes.forget_before(3);
+        let left = routes.without(&BTreeMap::from([(4, ())]));
+        assert_eq!(left, ["3".into()]);
+    }
+
+    #[test]
+    fn what_is_polled_by_nobody_has_no_number_and_the_outer_one_is_back_behind_an_inner_one() {
+        name_route("nobody's");
+        assert_eq!(POLLED.get(), 0);
+        polling(3, || {
+            polling(5, || assert_eq!(POLLED.get(), 5));
+            assert_eq!(POLLED.get(), 3);
+        });
+        assert_eq!(POLLED.get(), 0);
+    }
+}
