@@ -4,11 +4,16 @@
 //! **Invariant:** no task or thread that is stuck holds the process once the stops have ended.
 
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
+#[cfg(unix)]
+use super::signal::file_size;
+use super::tasks::os_thread;
 use super::watchdog::Companion;
 
 /// Runs `future` to its end on a runtime of its own; what `main` calls instead of `#[tokio::main]`.
@@ -25,6 +30,9 @@ use super::watchdog::Companion;
 ///   blocked. Time in which the process was frozen does not count.
 /// * Tasks that are left then are dropped, and get 100 ms for it. Blocking ones
 ///   (`spawn_blocking`) and blocked ones are left behind: they end with the process.
+///
+/// A write beyond the limit of file sizes (`ulimit -f`), of a log say, is an error from here on: SIGXFSZ,
+/// which would end the process in the middle of its work, is caught, unless the program has seen to it.
 ///
 /// `#[tokio::main]` promises neither: there, one `spawn_blocking` that never returns holds the
 /// process for ever.
@@ -68,19 +76,46 @@ fn start() -> Runtime {
              block; call it from main, or await the future instead"
         );
     }
-    started(
-        Builder::new_multi_thread()
-            .thread_name("lamp-worker")
-            .enable_all()
-            .build(),
-    )
+    #[cfg(unix)]
+    file_size::survive_its_limit();
+    started(build())
+}
+
+/// How long a runtime may take to be made, which takes less than a millisecond: not a matter of a busy
+/// machine any more.
+const UNBUILT: Duration = Duration::from_secs(5);
+
+/// Makes the runtime, on a thread that can be left behind.
+///
+/// Where the OS gives some threads and then no more, as it does at the edge of a limit, tokio 1.54 panics
+/// with workers that run already, and waits for ever for their end as it unwinds.
+fn build() -> io::Result<Runtime> {
+    let (built, runtime) = channel();
+    let builder = os_thread("lamp-builder", move || {
+        let mut builder = Builder::new_multi_thread();
+        // Whoever has waited for it may be gone.
+        drop(built.send(builder.thread_name("lamp-worker").enable_all().build()));
+    })?;
+    match runtime.recv_timeout(UNBUILT) {
+        Ok(built) => built,
+        // What tokio does not take from its environment.
+        Err(RecvTimeoutError::Disconnected) => match builder.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => Err(io::Error::other("its builder has ended")),
+        },
+        Err(RecvTimeoutError::Timeout) => {
+            let some = "the OS gives some of its threads, and not all: see `ulimit -u`, `ulimit -v` and \
+                        pids.max of the cgroup, or set TOKIO_WORKER_THREADS to fewer";
+            Err(io::Error::new(io::ErrorKind::TimedOut, some))
+        }
+    }
 }
 
 #[expect(
     clippy::panic,
     reason = "documented: without threads there is nothing to run the future on, nor to return"
 )]
-fn started<T>(result: std::io::Result<T>) -> T {
+fn started<T>(result: io::Result<T>) -> T {
     match result {
         Ok(started) => started,
         Err(error) => panic!("cannot start a runtime: {error}"),

@@ -68,6 +68,11 @@ impl Dispositions {
         self.caught & bit(signal) != 0
     }
 
+    /// Whether nobody has said what is to become of the signal of this number.
+    pub(crate) const fn leaves_to_the_kernel(self, number: i32) -> bool {
+        (self.ignored | self.caught) & bit_of(number) == 0
+    }
+
     fn parse(status: &str) -> Self {
         let mask = |name: &str| {
             status
@@ -100,7 +105,12 @@ pub(crate) const fn number(signal: Signal) -> i32 {
 /// Signal n is bit n - 1 of the masks.
 #[cfg(unix)]
 const fn bit(signal: Signal) -> u64 {
-    1 << (number(signal) - 1)
+    bit_of(number(signal))
+}
+
+#[cfg(unix)]
+const fn bit_of(number: i32) -> u64 {
+    1 << (number - 1)
 }
 
 #[cfg(all(test, unix))]

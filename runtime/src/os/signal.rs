@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 #[cfg(unix)]
 mod effect;
 #[cfg(unix)]
+pub(crate) mod file_size;
+#[cfg(unix)]
 mod mask;
 #[cfg(unix)]
 mod pipes;

@@ -7,8 +7,9 @@ use std::sync::mpsc::channel;
 
 use super::*;
 use crate::os::tasks::panic_message;
-use crate::os::test_process::{of, say};
+use crate::os::test_process::{of, of_with, say};
 use crate::os::watchdog::{WatchGuard, Watched, watch};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 
 struct Server;
@@ -82,6 +83,55 @@ fn blocked_workers_do_not_hold_the_process() {
         6
     });
     assert_eq!(process.end().code(), Some(6));
+}
+
+#[test]
+fn a_write_beyond_the_limit_of_file_sizes_is_an_error_and_does_not_end_the_process() {
+    let process = of(
+        a_write_beyond_the_limit_of_file_sizes_is_an_error_and_does_not_end_the_process,
+        || {
+            let path = std::env::temp_dir().join(format!("lamp-limit-{}", std::process::id()));
+            let written = block_on(async {
+                limit(Resource::Fsize, 4).unwrap();
+                let written = std::fs::write(&path, "light the lamps");
+                std::fs::remove_file(&path).unwrap();
+                written
+            });
+            say(&written.unwrap_err().kind().to_string());
+            3
+        },
+    );
+    process.says("file too large");
+    assert_eq!(process.end().code(), Some(3));
+}
+
+fn limit(of: Resource, current: u64) -> rustix::io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(of);
+    let current = Some(current);
+    setrlimit(of, Rlimit { current, maximum })
+}
+
+#[test]
+fn where_the_os_gives_some_threads_and_not_all_it_panics_and_says_so() {
+    let process = of_with(
+        where_the_os_gives_some_threads_and_not_all_it_panics_and_says_so,
+        &["env", "TOKIO_WORKER_THREADS=200"],
+        || {
+            // Room for the stacks of some.
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+            let kilobytes = size.unwrap().trim().strip_suffix(" kB").unwrap();
+            let kilobytes: u64 = kilobytes.trim().parse().unwrap();
+            limit(Resource::As, (kilobytes + 64 * 1024) * 1024).unwrap();
+            let panicked = catch_unwind(|| block_on(async {}));
+            let message = panic_message(panicked.unwrap_err().as_ref());
+            say(message.split(':').nth(1).unwrap().trim());
+            // It ends, whatever the workers that are left do.
+            4
+        },
+    );
+    process.says("the OS gives some of its threads, and not all");
+    assert_eq!(process.end().code(), Some(4));
 }
 
 #[test]
