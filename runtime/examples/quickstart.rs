@@ -19,7 +19,7 @@ mod greet;
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -163,6 +163,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_max_level(level.parse::<tracing::Level>()?)
         .with_writer(std::io::stderr)
+        // Colours are for a terminal, and not for one whose user has none (no-color.org).
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // Where would it be told? Its reader may be gone, and a log line is no reason to fail.
         .log_internal_errors(false)
         .init();

@@ -5,8 +5,10 @@
 
 use std::future::Future;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use axum::routing::post;
 use greeter::v1::SayHelloRequest;
 use lamplighter::{App, Check, Healthcheck, Phase, Server};
 use lamplighter_harness::{Gate, Reply, TestServer};
@@ -81,6 +83,22 @@ async fn a_call_gets_no_more_time_than_its_client_gave_it() {
         assert_eq!(server.handle().in_flight(), 0);
         ends_well(server).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_grpc_has_no_time_of_grpcs() {
+    let gate = Gate::new();
+    let at = gate.clone();
+    let waits = || async move { at.pass().await };
+    let server = here_with(Server::new(Router::new().route("/", post(waits)))).await;
+    let waiting = tokio::spawn(posted(&server, "/", "application/grpcs", "", "1S"));
+    gate.reached(1).await;
+    advance(secs(5)).await;
+    gate.open();
+    let answer = waiting.await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(status(&answer), None);
+    ends_well(server).await;
 }
 
 #[tokio::test(start_paused = true)]

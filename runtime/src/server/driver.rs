@@ -431,6 +431,10 @@ impl Driver {
                 "cut"
             );
         }
+        let unnamed = report.connections().cut_unnamed;
+        if unnamed > 0 {
+            log::warn!(target: "lamplighter::lifecycle", "{unnamed} more cut");
+        }
         for worker in report.workers() {
             let outcome = worker.outcome.as_ref();
             if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = outcome {

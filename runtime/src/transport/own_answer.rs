@@ -4,7 +4,7 @@
 //! inside it.
 
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::body::{AnswerBody, Hold};
@@ -37,14 +37,16 @@ pub(super) enum Tongue {
 }
 
 impl Tongue {
-    /// That of a request with these headers.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
+    /// That of a request with these headers, which came by this version of HTTP: there is no gRPC before
+    /// HTTP/2, and a proxy that turned it into that understands HTTP alone.
+    pub(super) fn of(version: Version, headers: &HeaderMap) -> Self {
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
         match kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) {
-            None => Self::Http,
             Some(rest) if rest.starts_with(b"-web-text") => Self::GrpcWebText,
             Some(rest) if rest.starts_with(b"-web") => Self::GrpcWeb,
-            Some(_) => Self::Grpc,
+            Some([] | [b'+' | b';', ..]) if version >= Version::HTTP_2 => Self::Grpc,
+            // That of something else, which has begun with the same letters.
+            Some(_) | None => Self::Http,
         }
     }
 
@@ -139,12 +141,33 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-            assert_eq!(Tongue::of(&headers), tongue, "{kind}");
+            assert_eq!(Tongue::of(Version::HTTP_2, &headers), tongue, "{kind}");
             assert_eq!(tongue.grpc_kind(), answered, "{kind}");
         }
+    }
+
+    #[test]
+    fn everybody_else_is_answered_in_http() {
         let mut headers = HeaderMap::new();
-        assert_eq!(Tongue::of(&headers), Tongue::Http);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        assert_eq!(Tongue::of(&headers), Tongue::Http);
+        assert_eq!(Tongue::of(Version::HTTP_2, &headers), Tongue::Http);
+        for kind in [
+            "application/json",
+            "application/grpcs",
+            "application/grpc.v2",
+        ] {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(
+                Tongue::of(Version::HTTP_2, &headers),
+                Tongue::Http,
+                "{kind}"
+            );
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        assert_eq!(Tongue::of(Version::HTTP_11, &headers), Tongue::Http);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc-web"),
+        );
+        assert_eq!(Tongue::of(Version::HTTP_11, &headers), Tongue::GrpcWeb);
     }
 }

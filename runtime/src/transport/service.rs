@@ -171,7 +171,7 @@ where
         let exchange = Exchange::begin(&self.account, request.method());
         // Whoever speaks gRPC does so by POST; nobody else is asked for more.
         let tongue = if exchange.is_post() {
-            Tongue::of(request.headers())
+            Tongue::of(request.version(), request.headers())
         } else {
             Tongue::Http
         };
