@@ -20,7 +20,7 @@ mod greet;
 use std::convert::Infallible;
 use std::error::Error;
 use std::io::{IsTerminal, Write};
-use std::process::ExitCode;
+use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use axum::Router;
@@ -170,8 +170,12 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         .init();
     let server = server(&variables)?;
     let report = lamplighter::block_on(server.run());
-    // Returned from `main` it would tell on standard error what was not clean: the log has, there.
-    Ok(ExitCode::from(report.exit_code()))
+    // It tells on standard error what was not clean, as the log has, there, that has warnings.
+    Ok(if tracing::enabled!(tracing::Level::WARN) {
+        ExitCode::from(report.exit_code())
+    } else {
+        report.report()
+    })
 }
 
 /// Exit code 78 (`EX_CONFIG`) for a setting that is refused; else what the report says.

@@ -208,7 +208,8 @@ impl Plan {
     /// Sets how long the readiness checks may take to be all green in one round.
     ///
     /// Default 3 s, or the start's bound if that is shorter. It counts inside `start_timeout`, so a
-    /// longer one is an error, and so is zero.
+    /// longer one is an error, and so is zero. Time in which the process is frozen counts, here as in every
+    /// phase: a start that it takes too long fails, though its checks would be green by now.
     pub fn ready_timeout(mut self, ready_timeout: Duration) -> Self {
         self.ready_timeout = Some(ready_timeout);
         self
