@@ -1,11 +1,27 @@
 //! Who answers before the server is ready.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 
+use axum::http::uri::PathAndQuery;
 use lamplighter::{Bind, Check, Phase};
 use lamplighter_harness::{Gate, within};
+use tonic::client::Grpc;
+use tonic::transport::Endpoint;
+use tonic::{Code, Request, Response, Status};
+use tonic_prost::ProstCodec;
 
 use super::{ask, connect, hello, secs, stopped};
+
+/// Calls a method of an application, over HTTP/2.
+async fn call_grpc(addr: SocketAddr) -> Result<(), Status> {
+    let endpoint = Endpoint::from_shared(format!("http://{addr}")).unwrap();
+    let mut client = Grpc::new(endpoint.connect_lazy());
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/orders.v1.Orders/List");
+    let codec: ProstCodec<(), ()> = ProstCodec::default();
+    let answer = client.unary(Request::new(()), path, codec).await;
+    answer.map(Response::into_inner)
+}
 
 #[tokio::test]
 async fn an_owned_listener_answers_503_and_a_shared_one_lets_its_clients_wait() {
@@ -36,17 +52,19 @@ async fn an_owned_listener_answers_503_and_a_shared_one_lets_its_clients_wait() 
     let (mut early, answer) = ask(owned_addr, "/").await;
     assert_eq!(answer.status(), 503, "{answer:?}");
     assert!(!answer.head.closes(), "{answer:?}");
+    // What a proxy made of a call of gRPC understands HTTP alone.
     let call = "POST /orders.v1.Orders/List HTTP/1.1\r\nhost: probe\r\n\
                 content-type: application/grpc\r\ncontent-length: 0\r\n\r\n";
     early.send(call).await.unwrap();
-    let unavailable = early.answer().await.head;
-    assert_eq!(
-        unavailable.header("grpc-status"),
-        Some("14"),
-        "{unavailable:?}"
-    );
+    let answer = early.answer().await;
+    assert_eq!(answer.status(), 503, "{answer:?}");
+    assert_eq!(answer.head.header("grpc-status"), None, "{answer:?}");
+    let refused = within("an answer", call_grpc(owned_addr))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
     assert_eq!(handle.phase(), Phase::Starting);
-    assert_eq!(handle.report().connections().accepted, 1);
+    assert_eq!(handle.report().connections().accepted, 2);
     gate.open();
     let running = within("the start", start).await.unwrap().unwrap();
     assert_eq!(waiting.answer().await.status(), 200);
@@ -55,7 +73,7 @@ async fn an_owned_listener_answers_503_and_a_shared_one_lets_its_clients_wait() 
     assert_eq!(early.answer().await.status(), 200);
     let report = stopped(running).await;
     assert!(report.is_clean(), "{report}");
-    assert_eq!(report.connections().accepted, 2);
+    assert_eq!(report.connections().accepted, 3);
 }
 
 #[tokio::test]
