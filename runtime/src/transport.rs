@@ -50,6 +50,8 @@ mod parting;
 mod peer;
 mod protocol;
 #[cfg(feature = "grpc")]
+mod question;
+#[cfg(feature = "grpc")]
 mod reflection;
 mod room;
 mod route;

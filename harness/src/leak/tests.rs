@@ -316,8 +316,9 @@ fn a_request_that_blocks_in_its_first_poll_is_named_with_its_route() {
     assert!(said.contains(named), "{said}");
     let (report, _) = blocked(|router| router.layer(NamedRoutes), true);
     let cut = report.connections().cut.first().unwrap();
-    let (route, stuck) = (cut.work.template.as_deref(), cut.stuck);
-    assert_eq!((route, stuck), (Some("/rows/{id}"), true), "{report:?}");
+    let (method, route) = (&*cut.work.method, cut.work.template.as_deref());
+    assert_eq!((method, route), ("GET", Some("/rows/{id}")), "{report:?}");
+    assert!(cut.stuck, "{report:?}");
 }
 
 /// A report in which every kind of account stands.

@@ -1,5 +1,7 @@
 //! Health over gRPC, asked by tonic's own clients: Check, List, Watch.
 
+use std::time::Duration;
+
 use axum::http::uri::PathAndQuery;
 use futures_util::{TryStreamExt, stream};
 use lamplighter::{Check, Phase, Plan, ServingStatus};
@@ -310,6 +312,59 @@ async fn a_question_that_never_comes_holds_a_drain_for_a_second() {
     let report = server.wait().await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(draining(&report), secs(1), "{}", report.timeline());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_comes_in_two_parts_around_the_begin_of_a_drain_is_answered() {
+    let question = [0, 0, 0, 0, 0];
+    for cut in 1..question.len() {
+        let (first, rest) = question.split_at(cut);
+        let server = TestServer::here().start(healthy(&Gate::new())).await;
+        let mut probe = server.probe().await;
+        probe.http2(Manners::Polite).await.unwrap();
+        call(&mut probe, 1, "/grpc.health.v1.Health/Check", None, false).await;
+        probe.send_frame(0, 0, 1, first).await.unwrap();
+        while server.handle().in_flight() < 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(server.running().stop());
+        server.reached(Phase::Draining).await;
+        let goaway = |seen: &Seen| matches!(seen, Seen::GoAway { .. });
+        probe.until("the word that it stops", goaway).await;
+        probe.send_frame(0, 1, 1, rest).await.unwrap();
+        let answer = probe.streamed(1).await;
+        // NOT_SERVING.
+        assert_eq!(answer.body.as_ref(), [0, 0, 0, 0, 2, 8, 2], "{cut}");
+        assert!(answer.ended, "{cut}: {answer:?}");
+        let report = server.wait().await;
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(draining(&report), secs(0), "{}", report.timeline());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_question_has_not_come_is_cut_by_force_like_any_other() {
+    let app = healthy(&Gate::new()).plan(Plan::new().drain_timeout(Duration::from_millis(300)));
+    let server = TestServer::here().start(app).await;
+    let mut probe = server.probe().await;
+    probe.http2(Manners::Polite).await.unwrap();
+    for (stream, method) in [(1, "Check"), (3, "List"), (5, "Watch")] {
+        let path = format!("/grpc.health.v1.Health/{method}");
+        call(&mut probe, stream, &path, None, false).await;
+    }
+    while server.handle().in_flight() < 3 {
+        tokio::task::yield_now().await;
+    }
+    drop(server.running().stop());
+    server.reached(Phase::Draining).await;
+    tokio::time::advance(Duration::from_millis(300)).await;
+    for stream in [1, 3, 5] {
+        let answer = probe.streamed(stream).await;
+        assert_eq!((answer.status, answer.reset), (None, Some(8)), "CANCEL");
+    }
+    let report = server.wait().await;
+    let tally = report.connections().tally;
+    assert_eq!((tally.cut, tally.aborted), (3, 0), "{report}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -132,6 +132,24 @@ async fn a_hook_that_blocks_its_thread_does_not_hold_the_process() {
 }
 
 #[tokio::test]
+async fn what_was_cut_is_named_though_hooks_block_every_thread_behind_it() {
+    let process = doomed(&["--hook", "a=block", "--hook", "b=block"]);
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/hang").await.unwrap();
+    process.line("handler hangs").await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(DOOMED_BUDGET + PATIENCE).await;
+    assert_eq!(exit.code, Some(12), "{exit}");
+    let said = [
+        "the stop did not end within its budget",
+        "requests 0 in flight",
+        "\n  1 http/1 GET /hang cut, the oldest after ",
+    ];
+    assert_in_order(&exit.stderr, &said);
+}
+
+#[tokio::test]
 async fn hooks_that_block_every_thread_do_not_hold_the_process() {
     let process = doomed(&[
         "--hook", "a=block", "--hook", "b=block", "--hook", "c=block",

@@ -529,10 +529,11 @@ impl watchdog::Watched for Life {
             Err(_) => None,
         };
         let work = work.unwrap_or_default();
+        let in_flight = details::in_flight(&inner.machine, work, now);
         format!(
-            "{report}; requests {} in flight\n{}{}",
-            work.len(),
-            details::in_flight(&inner.machine, &work, now),
+            "{report}; requests {} in flight\n{in_flight}{}{}",
+            in_flight.count(),
+            details::cut(&report),
             report.timeline_text()
         )
     }

@@ -28,9 +28,11 @@ use super::verb::Verb;
 use super::{Inner, flag};
 
 mod ending;
+mod recent;
 mod written;
 
 use ending::Ending;
+use recent::Recent;
 
 /// The account of one connection. Lives until everything of the connection is gone.
 pub(super) struct Account {
@@ -64,6 +66,8 @@ pub(super) struct Account {
     infrastructure: AtomicU64,
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
+    /// HTTP/2.
+    recent: Recent,
     pub(super) routes: Routes,
     pub(super) stalled: Stalled,
     /// By the task of the connection alone.
@@ -116,6 +120,7 @@ impl Account {
             infrastructure: AtomicU64::new(0),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
+            recent: Recent::default(),
             routes: Routes::default(),
             stalled: Stalled::default(),
             seen: Seen::default(),
@@ -229,6 +234,9 @@ impl Account {
         self.last_verb.store(verb as u8, Ordering::Relaxed);
         let number = self.begun.load(Ordering::Relaxed) + 1;
         self.begun.store(number, Ordering::Relaxed);
+        if self.protocol() == Protocol::Http2 {
+            self.recent.begin(number, verb);
+        }
         if number >= self.last_request {
             self.spend();
         }
@@ -270,6 +278,9 @@ impl Account {
             self.seen_at(begun_at);
         }
         self.last_verb.store(verb as u8, Ordering::Relaxed);
+        if self.protocol() == Protocol::Http2 {
+            self.recent.over(number, self.begun());
+        }
     }
 
     /// One more of infrastructure's is in flight.
@@ -302,8 +313,7 @@ impl Account {
             self.aborted.fetch_add(1, Ordering::AcqRel);
             return;
         }
-        let begun_at = begun_at
-            .unwrap_or_else(|| Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed)));
+        let begun_at = begun_at.unwrap_or_else(|| self.last_begun_at());
         let work = Work::new(self.protocol(), verb.name(), route, begun_at);
         lock(&self.ending).cut.push(work);
         self.cut.fetch_add(1, Ordering::AcqRel);
@@ -357,22 +367,30 @@ impl Account {
             Work::new(protocol, waiting.verb.name(), route, waiting.begun_at)
         };
         let mut work: Vec<Work> = waiting.iter().map(named).collect();
-        let mut others = self.routes.without(&waiting).into_iter();
-        drop(waiting);
         let in_flight = usize::try_from(self.in_flight()).unwrap_or(usize::MAX);
+        // Blocked in their first poll, or about to be over.
+        let recent = self.recent.in_flight(self.begun());
+        let recent = recent.filter(|(number, _)| !waiting.contains_key(number));
+        let missing = in_flight.saturating_sub(work.len());
+        work.extend(recent.take(missing).map(|(number, verb)| {
+            let route = self.routes.of(number);
+            Work::new(protocol, verb.name(), route, self.last_begun_at())
+        }));
+        drop(waiting);
         while work.len() < in_flight {
-            let mut last = self.last_work();
-            if protocol == Protocol::Http2 {
-                last.template = others.next();
-            }
-            work.push(last);
+            work.push(self.last_work());
         }
         work
     }
 
+    /// When a request began of which nothing else is known: none is older than its connection.
+    fn last_begun_at(&self) -> Instant {
+        Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed))
+    }
+
     fn last_work(&self) -> Work {
         let verb = Verb::from_code(self.last_verb.load(Ordering::Relaxed));
-        let begun_at = Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed));
+        let begun_at = self.last_begun_at();
         let protocol = self.protocol();
         // Of several streams it is not known which was the last.
         let is_only = protocol != Protocol::Http2;

@@ -39,6 +39,14 @@ impl Hold {
         }
     }
 
+    /// HTTP/2: what holds the request.
+    pub(super) const fn stream(&self) -> Option<&Arc<Exchange>> {
+        match self {
+            Self::Sole(_) => None,
+            Self::Shared(exchange) => Some(exchange),
+        }
+    }
+
     pub(super) const fn is_http1(&self) -> bool {
         matches!(self, Self::Sole(_))
     }

@@ -5,21 +5,9 @@
 //! **Invariant:** no call is begun whose status could not be told: that stands in trailers, which HTTP/1
 //! has for nobody who was not promised them.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
-
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use pin_project_lite::pin_project;
-
-use super::BoxError;
-use super::own_answer::Reason;
-use super::shutdown_signal::ShutdownSignal;
-use crate::os::clock::{Alarm, alarm};
 
 /// Whether this is gRPC: a POST of `application/grpc`, also with the name of a codec or with parameters
 /// (gRPC over HTTP/2, "Requests"). gRPC-Web is another protocol.
@@ -62,80 +50,6 @@ fn rest_of_kind<B>(request: &Request<B>) -> Option<&[u8]> {
     }
     let kind = request.headers().get(CONTENT_TYPE)?.as_bytes();
     kind.strip_prefix(b"application/grpc")
-}
-
-pin_project! {
-    /// The body of a request that ends, as if the peer had ended it, when the server drains: what
-    /// has come until then is still handed out.
-    ///
-    /// One of which nothing has come is on its way, behind the head that it belongs to: it is waited
-    /// for, and fails as unavailable when [`ON_ITS_WAY`] is over.
-    pub(super) struct UntilDraining<B> {
-        #[pin]
-        body: B,
-        signal: ShutdownSignal,
-        came: bool,
-        draining: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-        patience: Option<Alarm>,
-    }
-}
-
-/// How long a server that drains waits for the first of a body. A head that has begun to come has this
-/// time, too, and for the same reason: some round trips of a bad line.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
-
-impl<B> UntilDraining<B> {
-    pub(super) const fn new(body: B, signal: ShutdownSignal) -> Self {
-        Self {
-            body,
-            signal,
-            came: false,
-            draining: None,
-            patience: None,
-        }
-    }
-}
-
-impl<B> Body for UntilDraining<B>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    type Data = B::Data;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let this = self.project();
-        if let Poll::Ready(frame) = this.body.poll_frame(cx) {
-            *this.came = true;
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        if !this.signal.is_draining() {
-            let signal = this.signal;
-            let draining = this
-                .draining
-                .get_or_insert_with(|| Box::pin(signal.clone().draining_owned()));
-            ready!(draining.as_mut().poll(cx));
-        }
-        if *this.came {
-            return Poll::Ready(None);
-        }
-        let patience = this.patience.get_or_insert_with(|| alarm(ON_ITS_WAY));
-        ready!(patience.as_mut().poll(cx));
-        let status = tonic::Status::unavailable(Reason::Draining.text());
-        Poll::Ready(Some(Err(status.into())))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use http::Method;
 use lamplighter_lifecycle::Instant;
 
 use super::account::{Account, Token};
+use super::flag;
 use super::verb::Verb;
 
 /// One request, from its complete head to its settled end.
@@ -73,6 +74,10 @@ impl Exchange {
     pub(super) fn serves_infrastructure(&self) {
         if !self.infrastructure.swap(true, Ordering::AcqRel) {
             self.account().infrastructure_begins();
+            if self.account().has(flag::DRAINING) {
+                // The drain may have waited for it until now.
+                self.account().wake();
+            }
         }
     }
 

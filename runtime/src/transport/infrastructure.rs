@@ -23,6 +23,9 @@ use tower_service::Service;
 use super::health::grpc::HealthMethod;
 use super::health::http::Question;
 use super::health::{Health, http::HttpHealth};
+use super::in_flight::Exchange;
+#[cfg(feature = "grpc")]
+use super::question::Questions;
 #[cfg(feature = "grpc")]
 use super::reflection::{Answering, ReflectionMethod};
 use super::service::sealed::{Erase, Erased};
@@ -94,6 +97,19 @@ pub(super) enum Endpoint {
     NeedsHttp2,
 }
 
+impl Endpoint {
+    /// Whether what is asked stands in the body, and may come behind the head.
+    const fn has_questions(&self) -> bool {
+        match self {
+            Self::Http(_) => false,
+            #[cfg(feature = "grpc")]
+            Self::NeedsHttp2 => false,
+            #[cfg(feature = "grpc")]
+            Self::Health(_) | Self::Reflection(_) => true,
+        }
+    }
+}
+
 impl Infrastructure {
     /// The same, as the admin listener answers.
     pub(crate) fn for_admin(&self) -> Arc<Self> {
@@ -146,12 +162,18 @@ impl Infrastructure {
         })
     }
 
-    /// Answers.
+    /// Answers a request, whose stream is told when no drain waits for it any more.
     pub(super) fn answer(
         self: &Arc<Self>,
         endpoint: Endpoint,
         request: Request<Incoming>,
+        exchange: Option<&Arc<Exchange>>,
     ) -> Answer {
+        if let Some(exchange) = exchange
+            && !endpoint.has_questions()
+        {
+            exchange.serves_infrastructure();
+        }
         let this = Arc::clone(self);
         match endpoint {
             Endpoint::Http(question) => Box::pin(async move {
@@ -168,7 +190,7 @@ impl Infrastructure {
             }),
             #[cfg(feature = "grpc")]
             Endpoint::Health(method) => {
-                let request = request.map(|body| this.until_draining(body));
+                let request = request.map(|body| this.questions(body, exchange));
                 let (health, signal) = (this.health.clone(), this.signal.clone());
                 Box::pin(async move { boxed(method.answer(health, signal, request).await) })
             }
@@ -176,7 +198,7 @@ impl Infrastructure {
             Endpoint::NeedsHttp2 => Box::pin(ready(boxed(super::grpc::refused_version()))),
             #[cfg(feature = "grpc")]
             Endpoint::Reflection(method) => {
-                let request = request.map(|body| this.until_draining(body));
+                let request = request.map(|body| this.questions(body, exchange));
                 Box::pin(async move {
                     match &this.reflection {
                         Some(services) => boxed(services.answer(method, request).await),
@@ -188,8 +210,8 @@ impl Infrastructure {
     }
 
     #[cfg(feature = "grpc")]
-    fn until_draining(&self, body: Incoming) -> super::grpc::UntilDraining<Incoming> {
-        super::grpc::UntilDraining::new(body, self.signal.clone())
+    fn questions(&self, body: Incoming, exchange: Option<&Arc<Exchange>>) -> Questions<Incoming> {
+        Questions::new(body, self.signal.clone(), exchange)
     }
 }
 

@@ -41,12 +41,23 @@ impl Tongue {
     /// HTTP/2, and a proxy that turned it into that understands HTTP alone.
     pub(super) fn of(version: Version, headers: &HeaderMap) -> Self {
         let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        match kind.and_then(|kind| kind.strip_prefix(b"application/grpc")) {
-            Some(rest) if rest.starts_with(b"-web-text") => Self::GrpcWebText,
-            Some(rest) if rest.starts_with(b"-web") => Self::GrpcWeb,
-            Some([] | [b'+' | b';', ..]) if version >= Version::HTTP_2 => Self::Grpc,
-            // That of something else, which has begun with the same letters.
-            Some(_) | None => Self::Http,
+        let kind = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
+        // Something else may begin with the same letters.
+        let ends = |rest: &[u8]| matches!(rest, [] | [b'+' | b';', ..]);
+        let is = |more: &[u8]| {
+            kind.and_then(|kind| kind.strip_prefix(more))
+                .is_some_and(ends)
+        };
+        if kind.is_none() {
+            Self::Http
+        } else if is(b"") && version >= Version::HTTP_2 {
+            Self::Grpc
+        } else if is(b"-web-text") {
+            Self::GrpcWebText
+        } else if is(b"-web") {
+            Self::GrpcWeb
+        } else {
+            Self::Http
         }
     }
 
@@ -154,6 +165,8 @@ mod tests {
             "application/json",
             "application/grpcs",
             "application/grpc.v2",
+            "application/grpc-webx",
+            "application/grpc-web-texts",
         ] {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
             assert_eq!(

@@ -17,9 +17,9 @@ use tonic::server::Grpc;
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::grpc::UntilDraining;
 use super::health::descriptor_set;
 use super::protocol::ProtocolError;
+use super::question::Questions;
 use super::service::Incoming;
 use answers::Info;
 use index::Index;
@@ -109,7 +109,7 @@ impl Answering {
     pub(super) async fn answer(
         &self,
         method: ReflectionMethod,
-        request: Request<UntilDraining<Incoming>>,
+        request: Request<Questions<Incoming>>,
     ) -> Response<TonicBody> {
         match method {
             ReflectionMethod::Info => {

@@ -215,9 +215,9 @@ impl<S: Clone> Site<S> {
         if let Some(infrastructure) = &self.infrastructure
             && let Some(endpoint) = infrastructure.endpoint(&request)
         {
-            let mut future = infrastructure.answer(endpoint, request);
-            if !hold.is_http1() {
-                hold.exchange().serves_infrastructure();
+            let stream = hold.stream();
+            let mut future = infrastructure.answer(endpoint, request, stream);
+            if stream.is_some() {
                 future = infrastructure::marked(future, stalled::expect_infrastructure());
             }
             return Step::Infrastructure { future };

@@ -13,6 +13,7 @@ mod goaway;
 mod http1;
 mod http2;
 #[cfg(target_os = "linux")]
+mod in_flight;
 mod kernel;
 mod late;
 mod linger;

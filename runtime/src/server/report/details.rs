@@ -4,7 +4,7 @@
 //! **Invariant:** a line is a line, whatever an error's text has in it, and there is a bound to them.
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write as _};
+use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use lamplighter_lifecycle::{
@@ -50,17 +50,49 @@ fn running(report: &Report, failure: &Failure) -> &'static str {
     if still_running { ", still running" } else { "" }
 }
 
-/// The lines for the requests that are in flight, and that nobody will have the time to cut.
+/// The requests that are in flight, and that nobody will have the time to cut: a line for each kind.
+pub(in crate::server) struct InFlight<'a> {
+    requests: Vec<(Work, &'a PeerAddr)>,
+    now: Instant,
+}
+
+/// Those of `work` whose connections are not given up already: they are told of with what was cut.
 pub(in crate::server) fn in_flight(
     machine: &Machine,
-    work: &[(ConnectionId, Work)],
+    work: Vec<(ConnectionId, Work)>,
     now: Instant,
-) -> String {
-    let requests = work.iter().filter_map(|(connection, work)| {
-        let peer = machine.peer(*connection)?;
-        Some((work, peer, now, "in flight"))
-    });
-    let mut lines = by_kind(requests);
+) -> InFlight<'_> {
+    let work = work.into_iter();
+    let requests = work.filter_map(|(connection, work)| Some((work, machine.peer(connection)?)));
+    InFlight {
+        requests: requests.collect(),
+        now,
+    }
+}
+
+impl InFlight<'_> {
+    pub(in crate::server) const fn count(&self) -> usize {
+        self.requests.len()
+    }
+}
+
+impl Display for InFlight<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let requests = self.requests.iter();
+        let requests = requests.map(|(work, peer)| (work, *peer, self.now, "in flight"));
+        let lines = by_kind(requests);
+        f.write_str(
+            &lines
+                .get(..MOST_LINES.min(lines.len()))
+                .unwrap_or_default()
+                .concat(),
+        )
+    }
+}
+
+/// The lines for the requests that were cut.
+pub(in crate::server) fn cut(report: &Report) -> String {
+    let mut lines = cut_requests(report);
     lines.truncate(MOST_LINES);
     lines.concat()
 }
