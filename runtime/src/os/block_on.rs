@@ -78,25 +78,30 @@ fn start() -> Runtime {
     }
     #[cfg(unix)]
     file_size::survive_its_limit();
-    started(build())
+    started(build(UNBUILT, make))
 }
 
 /// How long a runtime may take to be made, which takes less than a millisecond: not a matter of a busy
 /// machine any more.
 const UNBUILT: Duration = Duration::from_secs(5);
 
-/// Makes the runtime, on a thread that can be left behind.
+fn make() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.thread_name("lamp-worker").enable_all().build()
+}
+
+/// Has something made on a thread that can be left behind, if that takes longer than `limit`.
 ///
 /// Where the OS gives some threads and then no more, as it does at the edge of a limit, tokio 1.54 panics
 /// with workers that run already, and waits for ever for their end as it unwinds.
-fn build() -> io::Result<Runtime> {
+fn build<T: Send + 'static>(
+    limit: Duration,
+    make: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     let (built, runtime) = channel();
-    let builder = os_thread("lamp-builder", move || {
-        let mut builder = Builder::new_multi_thread();
-        // Whoever has waited for it may be gone.
-        drop(built.send(builder.thread_name("lamp-worker").enable_all().build()));
-    })?;
-    match runtime.recv_timeout(UNBUILT) {
+    // Whoever has waited for it may be gone.
+    let builder = os_thread("lamp-builder", move || drop(built.send(make())))?;
+    match runtime.recv_timeout(limit) {
         Ok(built) => built,
         // What tokio does not take from its environment.
         Err(RecvTimeoutError::Disconnected) => match builder.join() {

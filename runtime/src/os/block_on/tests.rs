@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 
 use super::*;
 use crate::os::tasks::panic_message;
-use crate::os::test_process::{of, of_with, say};
+use crate::os::test_process::{of, say};
 use crate::os::watchdog::{WatchGuard, Watched, watch};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
@@ -112,26 +112,24 @@ fn limit(of: Resource, current: u64) -> rustix::io::Result<()> {
 }
 
 #[test]
-fn where_the_os_gives_some_threads_and_not_all_it_panics_and_says_so() {
-    let process = of_with(
-        where_the_os_gives_some_threads_and_not_all_it_panics_and_says_so,
-        &["env", "TOKIO_WORKER_THREADS=200"],
-        || {
-            // Room for the stacks of some.
-            let status = std::fs::read_to_string("/proc/self/status").unwrap();
-            let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
-            let kilobytes = size.unwrap().trim().strip_suffix(" kB").unwrap();
-            let kilobytes: u64 = kilobytes.trim().parse().unwrap();
-            limit(Resource::As, (kilobytes + 64 * 1024) * 1024).unwrap();
-            let panicked = catch_unwind(|| block_on(async {}));
-            let message = panic_message(panicked.unwrap_err().as_ref());
-            say(message.split(':').nth(1).unwrap().trim());
-            // It ends, whatever the workers that are left do.
-            4
-        },
+fn a_runtime_that_does_not_come_to_be_is_left_behind_with_a_word() {
+    // As tokio where the OS gives some of its threads.
+    let (stays, never) = channel::<()>();
+    let waits = move || never.recv().map_err(io::Error::other);
+    let error = build(Duration::from_millis(50), waits).unwrap_err();
+    assert!(
+        error.to_string().contains("TOKIO_WORKER_THREADS"),
+        "{error}"
     );
-    process.says("the OS gives some of its threads, and not all");
-    assert_eq!(process.end().code(), Some(4));
+    drop(stays);
+}
+
+#[test]
+fn what_tokio_does_not_take_from_its_environment_is_told_in_its_words() {
+    let panics = || -> io::Result<()> { resume_unwind(Box::new("cannot be set to 0")) };
+    let panicked = catch_unwind(|| build(Duration::MAX, panics));
+    let message = panic_message(panicked.unwrap_err().as_ref());
+    assert_eq!(message, "cannot be set to 0");
 }
 
 #[test]
