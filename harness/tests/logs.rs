@@ -13,7 +13,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::get;
-use lamplighter::{Check, Healthcheck, Hook, NamedRoutes, Phase, Server, ServerHandle, Signal};
+use lamplighter::{
+    Check, Healthcheck, Hook, NamedRoutes, Phase, Plan, Server, ServerHandle, Signal,
+};
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 use tokio::time::advance;
 use tonic_health::pb::HealthCheckRequest;
@@ -170,6 +172,34 @@ async fn what_cuts_a_stop_short_and_what_fails_in_it_is_logged_when_it_happens()
         ) {
             (1, 0, 1) => Ok(()),
             seen => Err(format!("{seen:?}")),
+        }
+    });
+}
+
+#[tokio::test(start_paused = true)]
+#[traced_test]
+async fn a_log_says_how_many_cuts_it_does_not_name() {
+    let gate = Gate::new();
+    let inside = gate.clone();
+    let held = || async move { inside.pass().await };
+    let server = Server::new(Router::new().route("/", get(held)));
+    let server = server.plan(Plan::new().drain_timeout(Duration::from_secs(1)));
+    let server = TestServer::here().start(server).await;
+    let mut probe = server.probe().await;
+    probe.http2(Manners::Polite).await.unwrap();
+    for _ in 0..103 {
+        probe.open_stream("/").await.unwrap();
+    }
+    gate.reached(103).await;
+    assert_eq!(server.stop().await.outcome().cut, 103);
+    assert!(logs_contain("lamplighter::lifecycle: 3 more cut"));
+    logs_assert(|lines| {
+        let named = lines
+            .iter()
+            .filter(|line| line.contains(" cut connection=conn#1 "));
+        match named.count() {
+            100 => Ok(()),
+            count => Err(format!("{count} are named")),
         }
     });
 }

@@ -3,7 +3,7 @@
 use lamplighter::Signal;
 use lamplighter_harness::Probe;
 
-use super::unruly;
+use super::{quickstart, unruly};
 
 #[tokio::test]
 async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
@@ -66,6 +66,35 @@ async fn what_failed_besides_is_told_though_the_stop_itself_was_clean() {
         Some("  worker fail failed: lost the queue"),
         "{exit}"
     );
+}
+
+#[tokio::test]
+async fn what_was_cut_is_told_whatever_the_log_leaves_out_and_in_colours_nowhere_but_at_a_terminal()
+{
+    for level in ["error", "info"] {
+        let process = quickstart()
+            .env("LOG_LEVEL", level)
+            .env("GRACEFUL_SHUTDOWN_TIMEOUT_MS", 300)
+            .start();
+        let addr = process.ready().await;
+        let mut probe = Probe::connect(addr).await.unwrap();
+        probe.request("/").await.unwrap();
+        assert_eq!(probe.answer().await.status(), 200);
+        probe.request("/sleep?ms=3600000").await.unwrap();
+        process.signal(Signal::Sigterm);
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(10), "{level}: {exit}");
+        let told = exit
+            .stderr
+            .contains("  1 http/1 GET /sleep cut, the oldest after ");
+        let logged = exit.stderr.contains("method=GET route=\"/sleep\"");
+        assert_eq!(
+            (told, logged),
+            (level == "error", level == "info"),
+            "{exit}"
+        );
+        assert!(!exit.stderr.contains('\u{1b}'), "{exit}");
+    }
 }
 
 #[tokio::test]
