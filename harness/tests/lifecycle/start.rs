@@ -3,12 +3,16 @@
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lamplighter::{
     Addr, Cause, Check, HookOutcome, Network, Phase, Plan, Server, ServerEventKind as Event,
     ServerState, StartError, StartReason, TcpNetwork,
 };
 use lamplighter_harness::{Gate, Probe, Recorder, TestServer, own_loopback, within};
+
+use tokio::time::advance;
 
 use super::{Notes, held, hello, millis, panics, secs};
 
@@ -65,9 +69,9 @@ async fn a_start_that_failed_leaves_nothing_behind() {
         .hook(move || async move { told.note("hook") })
         .unwrap();
     let handle = server.handle();
-    let captured = std::sync::Arc::new(());
-    let held = std::sync::Arc::clone(&captured);
-    server.on_ready(move |_| drop(std::sync::Arc::clone(&held)));
+    let captured = Arc::new(());
+    let held = Arc::clone(&captured);
+    server.on_ready(move |_| drop(Arc::clone(&held)));
     let recorder = Recorder::attach(&server);
     let error = server.start().await.unwrap_err();
     assert!(error.to_string().contains(&addr.to_string()), "{error}");
@@ -78,7 +82,7 @@ async fn a_start_that_failed_leaves_nothing_behind() {
     assert!(!handle.health().is_ready());
     assert_eq!(notes.taken(), ["hook"]);
     // What the callbacks had captured is let go of.
-    assert_eq!(std::sync::Arc::strong_count(&captured), 1);
+    assert_eq!(Arc::strong_count(&captured), 1);
     let record = recorder.finish().await;
     let [start, last] = record.calls.as_slice() else {
         panic!("{record}")
@@ -170,6 +174,29 @@ async fn a_check_that_turns_green_lets_the_server_be_ready() {
         }));
     let server = TestServer::here().start(server).await;
     assert!(begun.elapsed() >= secs(2) && begun.elapsed() < secs(3));
+    assert!(server.stop().await.is_clean());
+}
+
+#[tokio::test(start_paused = true)]
+async fn time_in_which_the_process_is_frozen_is_not_that_of_the_checks() {
+    let server = hello();
+    let green = Arc::new(AtomicBool::new(false));
+    let is_green = Arc::clone(&green);
+    server.health().check(Check::new("warm-up", move || {
+        let is_green = is_green.load(Ordering::Relaxed);
+        async move { is_green.then_some(()).ok_or("not yet") }
+    }));
+    let freeze = async {
+        for _ in 0..100 {
+            advance(millis(10)).await;
+        }
+        advance(secs(60)).await;
+        for _ in 0..100 {
+            advance(millis(10)).await;
+        }
+        green.store(true, Ordering::Relaxed);
+    };
+    let (server, ()) = tokio::join!(TestServer::here().start(server), freeze);
     assert!(server.stop().await.is_clean());
 }
 

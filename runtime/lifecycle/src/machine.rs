@@ -430,6 +430,7 @@ impl Machine {
                 // Between the two nobody ran, or time jumped: nothing here could have been earlier.
                 self.stalled = self.stalled.saturating_add(now.since(due.max(self.now)));
             }
+            self.give_back_to_start(now);
             self.now = now;
         }
     }
@@ -451,6 +452,7 @@ impl Machine {
         match timer {
             Timer::Ready => self.ready_timed_out(),
             Timer::Start => self.start_timed_out(),
+            Timer::Pulse => self.feel_pulse(),
             Timer::LameDuck => self.enter_draining(),
             Timer::StartGrace => self.effects.push_back(Effect::DropStart),
             Timer::Cancel => self.cancel(),

@@ -11,6 +11,7 @@ mod explain;
 use core::time::Duration;
 
 pub use budget::Budget;
+pub(crate) use budget::FREEZE;
 pub use error::PlanError;
 pub use explain::{Explanation, Probes};
 
@@ -208,8 +209,9 @@ impl Plan {
     /// Sets how long the readiness checks may take to be all green in one round.
     ///
     /// Default 3 s, or the start's bound if that is shorter. It counts inside `start_timeout`, so a
-    /// longer one is an error, and so is zero. Time in which the process is frozen counts, here as in every
-    /// phase: a start that it takes too long fails, though its checks would be green by now.
+    /// longer one is an error, and so is zero. A freeze of the process (a paused container, a suspended
+    /// machine) counts in neither of the two while the checks are asked: it is noticed by timers that come
+    /// 100 ms late or later, sixteen of them in this time, and given back but for its part of one.
     pub fn ready_timeout(mut self, ready_timeout: Duration) -> Self {
         self.ready_timeout = Some(ready_timeout);
         self

@@ -1,6 +1,7 @@
 //! From Created to Running, and every way not to get there (floor 0).
 //!
 //! **Invariant:** a start that is over, in whatever way, never makes the server ready later.
+//! **Invariant:** its deadlines move later by time in which the process did not run, and by no other.
 
 use alloc::format;
 use alloc::sync::Arc;
@@ -10,7 +11,8 @@ use crate::effect::{Announcement, Directive, Effect, Readiness};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::input::StartFailure;
-use crate::{Cause, Phase, Step};
+use crate::plan::FREEZE;
+use crate::{Cause, Instant, Phase, Step};
 
 impl Machine {
     pub(super) fn on_start(&mut self) {
@@ -43,6 +45,7 @@ impl Machine {
             self.listeners = Listeners::Open;
             self.timers
                 .arm(Timer::Ready, self.now + self.budget.ready_timeout());
+            self.feel_pulse();
         } else {
             // A stop came first: what has just been opened is closed again.
             self.listeners = Listeners::Closing;
@@ -98,6 +101,26 @@ impl Machine {
             return;
         }
         self.start_is_gone();
+    }
+
+    /// Looks again in a moment whether the process runs.
+    pub(super) fn feel_pulse(&mut self) {
+        self.timers
+            .arm(Timer::Pulse, self.now + self.budget.pulse());
+    }
+
+    /// Before time passes up to `now`: what the process slept through, seen by its pulse, is no time in
+    /// which a check could have been asked.
+    pub(super) fn give_back_to_start(&mut self, now: Instant) {
+        if self.phase == Phase::Starting
+            && let Some(due) = self.timers.at(Timer::Pulse)
+        {
+            let asleep = now.since(due.max(self.now));
+            if asleep >= FREEZE {
+                self.timers.put_off(Timer::Ready, asleep);
+                self.timers.put_off(Timer::Start, asleep);
+            }
+        }
     }
 
     pub(super) fn start_timed_out(&mut self) {

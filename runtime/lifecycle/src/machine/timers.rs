@@ -5,6 +5,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::Instant;
 use crate::hooks::HookId;
@@ -16,6 +17,8 @@ pub(crate) enum Timer {
     Ready,
     /// The start as a whole has to be over.
     Start,
+    /// Whether the process runs is looked at, while readiness is being proven.
+    Pulse,
     /// The lame duck ends.
     LameDuck,
     /// A cancelled start is dropped.
@@ -66,6 +69,13 @@ impl Timers {
         } else {
             let place = self.steps.partition_point(|armed| *armed < (at, timer));
             self.steps.insert(place, (at, timer));
+        }
+    }
+
+    /// Moves `timer` by so much; nothing if it is not armed.
+    pub(crate) fn put_off(&mut self, timer: Timer, by: Duration) {
+        if let Some(at) = self.at(timer) {
+            self.arm(timer, at + by);
         }
     }
 

@@ -18,6 +18,10 @@ const MARGIN: Duration = Duration::from_secs(1);
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A timer that comes this late was kept by a process that did not run: a busy machine, and clocks that
+/// tick in milliseconds, make it late by less.
+pub(crate) const FREEZE: Duration = Duration::from_millis(100);
+
 /// How long each part of a start and of a stop may take.
 ///
 /// Made by [`Plan::budget`]. The longest stop, each part at its limit, is
@@ -179,6 +183,12 @@ impl Budget {
     #[must_use]
     pub const fn ready_timeout(&self) -> Duration {
         self.ready_timeout
+    }
+
+    /// How often is looked whether the process runs, while the checks are being asked: often enough
+    /// for little of their time to be lost to a freeze.
+    pub(crate) fn pulse(&self) -> Duration {
+        (self.ready_timeout / 16).max(FREEZE)
     }
 
     /// What happens to work that is in flight at the drain deadline.

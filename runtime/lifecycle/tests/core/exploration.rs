@@ -227,6 +227,7 @@ fn begins(world: World, on_deadline: OnDeadline) -> State {
             .drain_timeout(Duration::from_millis(800))
             .hooks_timeout(Duration::from_millis(800))
             .margin(Duration::from_millis(400))
+            .ready_timeout(Duration::from_millis(100) * (world.pulses + 1))
             .on_deadline(on_deadline)
             .on_listener_error(OnListenerError::Continue),
     );
@@ -285,6 +286,7 @@ fn every_state_with_two_connections_keeps_the_laws() {
         panics: 0,
         breaks: 0,
         lingers: false,
+        pulses: 0,
     };
     explore_all(
         "machine__explored_connections",
@@ -303,6 +305,7 @@ fn every_state_of_a_wait_without_end_keeps_the_laws() {
         panics: 1,
         breaks: 0,
         lingers: false,
+        pulses: 0,
     };
     explore_all("machine__explored_waiting", world, OnDeadline::KeepWaiting);
 }
@@ -317,6 +320,7 @@ fn every_state_of_a_server_that_goes_on_without_a_listener_keeps_the_laws() {
         panics: 0,
         breaks: 2,
         lingers: false,
+        pulses: 0,
     };
     explore_all("machine__explored_listeners", world, OnDeadline::ForceClose);
 }
@@ -331,6 +335,7 @@ fn every_state_with_three_hooks_keeps_the_laws() {
         panics: 0,
         breaks: 0,
         lingers: false,
+        pulses: 0,
     };
     explore_all("machine__explored_hooks", world, OnDeadline::ForceClose);
 }
@@ -345,6 +350,7 @@ fn every_state_with_a_callback_that_may_panic_keeps_the_laws() {
         panics: 1,
         breaks: 0,
         lingers: false,
+        pulses: 0,
     };
     explore_all("machine__explored_callbacks", world, OnDeadline::ForceClose);
 }
@@ -363,9 +369,25 @@ fn every_state_with_a_connection_that_lingers_keeps_the_laws() {
             panics: 0,
             breaks: 0,
             lingers: true,
+            pulses: 0,
         };
         explore_all(name, world, OnDeadline::ForceClose);
     }
+}
+
+#[test]
+fn every_state_of_a_start_that_waits_for_its_checks_keeps_the_laws() {
+    let world = World {
+        connections: 0,
+        hooks: 1,
+        signals: 2,
+        calls: 0,
+        panics: 0,
+        breaks: 0,
+        lingers: false,
+        pulses: 2,
+    };
+    explore_all("machine__explored_start", world, OnDeadline::ForceClose);
 }
 
 // All of it at once has far more states than can be looked at in a test.
@@ -379,6 +401,7 @@ fn a_hundred_thousand_states_with_everything_at_once_keep_the_laws() {
         panics: 1,
         breaks: 0,
         lingers: true,
+        pulses: 0,
     };
     let most = if crate::hostile::is_shortened() {
         3_000

@@ -29,6 +29,9 @@ use crate::model::{Call, Moment};
 /// Wrappers send a signal twice within 300 ms.
 const DEBOUNCE_NANOS: u64 = 300_000_000;
 
+/// What comes later than this was kept by a process that did not run.
+const FREEZE: Duration = Duration::from_millis(100);
+
 /// How long a cancelled start may take.
 const START_GRACE: Duration = Duration::from_secs(1);
 
@@ -47,6 +50,10 @@ pub(crate) struct Reference {
     /// When `Start` was accepted, and since when the listeners are open.
     pub(crate) started_at: Option<Instant>,
     bound_at: Option<Instant>,
+    /// When the process is next to show that it runs, while readiness is being proven, and how much of
+    /// that time it did not.
+    pulse: Option<Instant>,
+    asleep: Duration,
     pub(crate) stop: Option<Stop>,
     pub(crate) work: Work,
     pub(crate) hooks: Hooks,
@@ -84,6 +91,9 @@ impl Reference {
         self.work.last_cut = 0;
         let phase = moment.before.phase;
         let stopping = self.stop.is_some();
+        if phase == Phase::Starting {
+            self.follow_pulse(moment);
+        }
 
         match &moment.call {
             Call::Handle(input) => self.on_input(phase, input),
@@ -149,7 +159,10 @@ impl Reference {
                     self.failures.not_disposed(left.clone());
                 }
             }
-            Input::Bound if self.work.bind(phase) => self.bound_at = Some(self.now),
+            Input::Bound if self.work.bind(phase) => {
+                self.bound_at = Some(self.now);
+                self.pulse = Some(self.now + self.pulse_interval());
+            }
             _ => {}
         }
         let goes_on = self.budget.on_listener_error() == OnListenerError::Continue;
@@ -329,11 +342,29 @@ impl Reference {
         Some(began + START_GRACE.min(self.budget.drain_timeout()))
     }
 
-    /// When a start that goes on is over at the latest.
-    pub(crate) fn start_deadline(&self) -> Option<Instant> {
-        let start = self.started_at? + self.budget.start_timeout();
-        let ready = self.bound_at.map(|at| at + self.budget.ready_timeout());
-        Some(ready.map_or(start, |ready| ready.min(start)))
+    /// When a start that goes on has something to do.
+    pub(crate) fn start_due(&self) -> Option<Instant> {
+        let start = self.started_at? + self.budget.start_timeout() + self.asleep;
+        let ready = self.bound_at;
+        let ready = ready.map(|at| at + self.budget.ready_timeout() + self.asleep);
+        [Some(start), ready, self.pulse].into_iter().flatten().min()
+    }
+
+    /// A sixteenth of the time in which the checks have to be green, and no less than 100 ms.
+    fn pulse_interval(&self) -> Duration {
+        FREEZE.max(self.budget.ready_timeout() / 16)
+    }
+
+    /// Counts what is missing of a pulse that was due.
+    fn follow_pulse(&mut self, moment: &Moment) {
+        let Some(pulse) = self.pulse else { return };
+        let late = self.now.since(pulse.max(moment.before.now));
+        if late >= FREEZE {
+            self.asleep += late;
+        }
+        if moment.fires(pulse) {
+            self.pulse = Some(self.now + self.pulse_interval());
+        }
     }
 
     /// Which timer has ended the start, and what it has to say.

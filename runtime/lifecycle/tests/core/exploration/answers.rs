@@ -110,6 +110,8 @@ pub(super) struct World {
     pub(super) breaks: u8,
     /// Whether a connection may linger.
     pub(super) lingers: bool,
+    /// How often it is looked whether the process runs, before the time of the checks is over.
+    pub(super) pulses: u32,
 }
 
 impl Driver {

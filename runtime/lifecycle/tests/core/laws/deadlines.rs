@@ -210,7 +210,7 @@ impl StepsInTime {
         if moment.after.phase != Phase::Starting {
             return Ok(());
         }
-        let wanted = reference.start_deadline();
+        let wanted = reference.start_due();
         let due = moment.after.due;
         holds!(due == wanted, "due {due:?} instead of {wanted:?}");
         Ok(())

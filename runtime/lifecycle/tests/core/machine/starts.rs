@@ -18,7 +18,11 @@ fn a_start_binds_proves_its_readiness_and_serves() {
     assert_eq!(life.asked(), ["announce start", "begin start"]);
     assert_eq!(life.model.machine.poll_timeout(), Some(at(30_000)));
     life.to(100).input(Input::Bound);
-    assert_eq!(life.model.machine.poll_timeout(), Some(at(3100)));
+    // It looks sixteen times whether the process runs, before the time of the checks is over.
+    assert_eq!(
+        life.model.machine.poll_timeout(),
+        Some(at(100) + millis(3000) / 16)
+    );
     life.to(200).input(Input::Ready);
     assert_eq!(
         life.asked(),
@@ -26,6 +30,60 @@ fn a_start_binds_proves_its_readiness_and_serves() {
     );
     assert_eq!(life.phase(), Phase::Running);
     assert_eq!(life.model.machine.poll_timeout(), None);
+}
+
+/// A start whose checks are asked since instant 0, which ran for 1 s, and then not until 10 s.
+fn thawed() -> Life {
+    let mut life = Life::new(Plan::new());
+    life.input(Input::Start).input(Input::Bound).to(1000);
+    life.timeout(at(10_000));
+    life
+}
+
+/// The pulse that was missed first was due at six sixteenths of 3 s; from there on it slept.
+const ASLEEP: u64 = 10_000 - 1125;
+
+#[test]
+fn time_in_which_the_process_is_frozen_is_not_the_checks() {
+    let mut life = thawed();
+    assert_eq!(life.phase(), Phase::Starting);
+    life.to(3000 + ASLEEP - 1).input(Input::Ready);
+    assert_eq!(life.phase(), Phase::Running);
+}
+
+#[test]
+fn a_thawed_start_has_no_more_than_what_it_had_left() {
+    let mut life = thawed();
+    life.to(3000 + ASLEEP - 1);
+    assert_eq!(life.phase(), Phase::Starting);
+    life.to(3000 + ASLEEP).play_out();
+    let failure = life.report().outcome.start_failure;
+    assert!(
+        matches!(failure, Some(StartFailure::NotReady(_))),
+        "{failure:?}"
+    );
+}
+
+#[test]
+fn timers_that_come_a_little_late_give_no_start_more_time() {
+    let mut life = Life::new(Plan::new());
+    life.input(Input::Start).input(Input::Bound);
+    while let Some(due) = life.model.machine.poll_timeout()
+        && due < at(2900)
+    {
+        life.timeout(due + millis(99));
+    }
+    assert_eq!(life.phase(), Phase::Starting);
+    life.timeout(at(3000)).play_out();
+    assert!(life.report().outcome.start_failure.is_some());
+}
+
+#[test]
+fn readiness_that_is_the_first_word_after_a_freeze_is_in_time() {
+    let mut life = Life::new(Plan::new());
+    life.input(Input::Start).input(Input::Bound).to(1000);
+    life.model.handle(at(60_000), Input::Ready);
+    assert_eq!(life.phase(), Phase::Running);
 }
 
 #[test]
