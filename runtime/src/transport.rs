@@ -30,6 +30,7 @@ mod app;
 mod application;
 mod body;
 mod connection;
+mod content_type;
 mod conversation;
 mod deadline;
 mod flag;
@@ -37,6 +38,7 @@ mod frames;
 #[cfg(feature = "grpc")]
 mod grpc;
 mod health;
+mod host;
 mod in_flight;
 mod infrastructure;
 mod io;

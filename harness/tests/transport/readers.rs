@@ -1,7 +1,7 @@
 //! Answers that their readers do not take.
 
 use lamplighter::ConnectionEnd::{Cut, Graceful, Idle};
-use lamplighter_harness::{Manners, Probe, Seen};
+use lamplighter_harness::{Manners, Probe, Seen, within};
 
 use crate::app::{LARGE, PAGE};
 use crate::stage::{Setting, Stage, plan};
@@ -75,6 +75,20 @@ async fn a_reader_that_stops_is_reset_at_the_deadline_and_named() {
     assert_eq!(probe.end().await, Seen::Rst);
     let over = stage.over().await.ended([Cut]).named(&["http/1 GET"]);
     over.drained_in(secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finished_answer_on_its_way_survives_the_cut_of_the_request_behind_it() {
+    let stage = Stage::running().await;
+    let mut probe = stage.misbehave().never_reading("/page").await;
+    // Begun once the page is with the kernel, which has not got rid of it.
+    probe.request("/held").await.unwrap();
+    within("the request behind it", stage.gate.reached(1)).await;
+    stage.forces().await;
+    let answer = probe.answer().await;
+    assert_eq!(answer.body.len(), PAGE);
+    assert_eq!(probe.end().await, Seen::Fin);
+    stage.over().await.ended([Cut]).named(&["http/1 GET"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,12 +9,15 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 
+#[cfg(feature = "grpc-web")]
+use super::content_type::without;
+use super::content_type::{ends_kind, rest_of_kind};
+
 /// Whether this is gRPC: a POST of `application/grpc`, also with the name of a codec or with parameters
 /// (gRPC over HTTP/2, "Requests"). gRPC-Web is another protocol.
 #[inline]
 pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
-    let rest = rest_of_kind(request);
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    rest_of_post(request).is_some_and(ends_kind)
 }
 
 /// Whether a request that is gRPC has come by a version of HTTP that gRPC does not exist for.
@@ -40,16 +43,15 @@ pub(super) fn refused_version() -> Response<tonic::body::Body> {
 #[cfg(feature = "grpc-web")]
 #[inline]
 pub(super) fn is_grpc_web<B>(request: &Request<B>) -> bool {
-    rest_of_kind(request).is_some_and(|rest| rest.starts_with(b"-web"))
+    rest_of_post(request).is_some_and(|rest| without(rest, b"-web").is_some())
 }
 
 #[inline]
-fn rest_of_kind<B>(request: &Request<B>) -> Option<&[u8]> {
+fn rest_of_post<B>(request: &Request<B>) -> Option<&[u8]> {
     if request.method() != Method::POST {
         return None;
     }
-    let kind = request.headers().get(CONTENT_TYPE)?.as_bytes();
-    kind.strip_prefix(b"application/grpc")
+    rest_of_kind(request.headers())
 }
 
 #[cfg(test)]
@@ -63,6 +65,8 @@ mod tests {
             ("application/grpc", true),
             ("application/grpc+proto", true),
             ("application/grpc;charset=utf-8", true),
+            ("Application/GRPC+Proto", true),
+            ("APPLICATION/GRPC-WEB", false),
             ("application/grpc-web", false),
             ("application/grpc-web-text+proto", false),
             ("application/grpcs", false),
@@ -76,7 +80,10 @@ mod tests {
             *request.method_mut() = Method::POST;
             assert_eq!(is_grpc(&request), expected, "{kind}");
             #[cfg(feature = "grpc-web")]
-            assert_eq!(is_grpc_web(&request), kind.contains("-web"), "{kind}");
+            {
+                let web = kind.to_ascii_lowercase().contains("-web");
+                assert_eq!(is_grpc_web(&request), web, "{kind}");
+            }
             request.headers_mut().clear();
             assert!(!is_grpc(&request));
         }

@@ -3,11 +3,12 @@
 //! **Invariant:** an answer of ours says what is the matter with the server, and nothing of what went on
 //! inside it.
 
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::body::{AnswerBody, Hold};
+use super::content_type;
 use super::service::BoxError;
 
 /// Why the application does not answer.
@@ -21,6 +22,8 @@ pub(super) enum Reason {
     Failed,
     /// It was asked, and did not answer by the deadline that the client named.
     Late,
+    /// The request does not say, or not clearly, for which host it is.
+    NoHost,
 }
 
 /// What whoever asked understands.
@@ -40,17 +43,11 @@ impl Tongue {
     /// That of a request with these headers, which came by this version of HTTP: there is no gRPC before
     /// HTTP/2, and a proxy that turned it into that understands HTTP alone.
     pub(super) fn of(version: Version, headers: &HeaderMap) -> Self {
-        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let kind = kind.and_then(|kind| kind.strip_prefix(b"application/grpc"));
-        // Something else may begin with the same letters.
-        let ends = |rest: &[u8]| matches!(rest, [] | [b'+' | b';', ..]);
-        let is = |more: &[u8]| {
-            kind.and_then(|kind| kind.strip_prefix(more))
-                .is_some_and(ends)
+        let Some(rest) = content_type::rest_of_kind(headers) else {
+            return Self::Http;
         };
-        if kind.is_none() {
-            Self::Http
-        } else if is(b"") && version >= Version::HTTP_2 {
+        let is = |more| content_type::without(rest, more).is_some_and(content_type::ends_kind);
+        if content_type::ends_kind(rest) && version >= Version::HTTP_2 {
             Self::Grpc
         } else if is(b"-web-text") {
             Self::GrpcWebText
@@ -87,6 +84,10 @@ impl Reason {
                 if matches!(self, Self::NotReady | Self::Draining) {
                     headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
                 }
+                if self == Self::NoHost {
+                    // Over HTTP/1 alone, where whoever sends such a request may have meant two of them.
+                    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 answer
             }
             Tongue::Grpc | Tongue::GrpcWeb | Tongue::GrpcWebText => {
@@ -107,6 +108,7 @@ impl Reason {
             Self::Draining => "Server is draining",
             Self::Failed => "Internal Server Error",
             Self::Late => "Deadline exceeded",
+            Self::NoHost => "An HTTP/1.1 request has one Host, and it is a host",
         }
     }
 
@@ -115,14 +117,16 @@ impl Reason {
             Self::NotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Late => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoHost => StatusCode::BAD_REQUEST,
         }
     }
 
-    /// `UNAVAILABLE`, which clients may try again elsewhere or later, `INTERNAL`, or `DEADLINE_EXCEEDED`.
+    /// `UNAVAILABLE`, which clients may try again elsewhere or later, `INTERNAL`, which is also what
+    /// gRPC's clients make of a 400, or `DEADLINE_EXCEEDED`.
     const fn grpc_status(self) -> HeaderValue {
         match self {
             Self::NotReady | Self::Draining => HeaderValue::from_static("14"),
-            Self::Failed => HeaderValue::from_static("13"),
+            Self::Failed | Self::NoHost => HeaderValue::from_static("13"),
             Self::Late => HeaderValue::from_static("4"),
         }
     }
@@ -139,6 +143,12 @@ mod tests {
         for (kind, tongue, answered) in [
             ("application/grpc", Tongue::Grpc, "application/grpc"),
             ("application/grpc+proto", Tongue::Grpc, "application/grpc"),
+            ("Application/GRPC", Tongue::Grpc, "application/grpc"),
+            (
+                "application/gRPC-Web",
+                Tongue::GrpcWeb,
+                "application/grpc-web+proto",
+            ),
             (
                 "application/grpc-web",
                 Tongue::GrpcWeb,

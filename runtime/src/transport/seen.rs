@@ -17,6 +17,8 @@ pub(super) struct Seen {
     unclear: AtomicBool,
     /// How many bytes came since the head began, itself included.
     since_head: AtomicU64,
+    /// HTTP/1: how many answers have begun.
+    answers: AtomicU64,
 }
 
 impl Seen {
@@ -35,6 +37,17 @@ impl Seen {
     /// Whatever comes next is the first of a head again.
     pub(super) fn head_begins(&self) {
         self.since_head.store(0, Ordering::Relaxed);
+    }
+
+    /// HTTP/1: an answer begins, with its head.
+    #[inline]
+    pub(super) fn answer_begins(&self) {
+        let before = self.answers.load(Ordering::Relaxed);
+        self.answers.store(before + 1, Ordering::Relaxed);
+    }
+
+    pub(super) fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_unclear(&self) -> bool {

@@ -19,6 +19,7 @@ use super::body::{AnswerBody, Held, Hold};
 use super::conversation::{Conversation, Http1, Http2, Streams};
 use super::deadline;
 use super::flag;
+use super::host;
 use super::in_flight::Exchange;
 use super::infrastructure::{self, Infrastructure};
 use super::io::ConnectionIo;
@@ -212,6 +213,10 @@ impl<S: Clone> Site<S> {
     // As a call of its own it would have what it gives copied once more, for each request.
     #[inline(always)]
     fn step<F, B>(&self, hold: &Hold, request: Request<Incoming>) -> Step<S, F, B> {
+        if self.http1 && host::is_missing_or_ambiguous(&request) {
+            let reason = Reason::NoHost;
+            return Step::Refused { reason };
+        }
         if let Some(infrastructure) = &self.infrastructure
             && let Some(endpoint) = infrastructure.endpoint(&request)
         {

@@ -20,6 +20,11 @@ impl Account {
             || self.sent_there.load(Ordering::Acquire) != self.flushed_there.load(Ordering::Relaxed)
     }
 
+    /// HTTP/1: whether an answer has begun that is not with the kernel as a whole.
+    pub(in crate::transport) fn has_answer_under_way(&self) -> bool {
+        self.seen.answers() != self.flushed_here.load(Ordering::Relaxed)
+    }
+
     /// How many answers other tasks have handed over: what a flush that begins now includes.
     pub(in crate::transport) fn handed_over(&self) -> u64 {
         self.sent_there.load(Ordering::Acquire)

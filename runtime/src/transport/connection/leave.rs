@@ -1,5 +1,10 @@
 //! The end of a connection: how its socket is left, and whether it stays a while (floor 2).
 //!
+//! A reset throws away what the peer has not got yet, also the rest of finished answers. So where a request
+//! is cut whose own answer has not begun, while those before it are still on their way (the client has
+//! pipelined, or reads slowly), the connection ends as others do: an answer that is missing looks no more
+//! complete for that.
+//!
 //! **Invariant:** only an answer that breaks off is reset; a finished one never is.
 
 use std::task::Poll;
@@ -8,6 +13,7 @@ use lamplighter_lifecycle::connection::{Awaited, Input};
 use lamplighter_lifecycle::{ConnectionEnd, Protocol};
 
 use super::{Connected, Stage};
+use crate::os::listener::Io;
 use crate::os::log;
 use crate::os::tasks::let_go;
 use crate::transport::flag;
@@ -45,7 +51,7 @@ impl Connected {
             Stage::Upgraded | Stage::Over => self.account.socket().take(),
         };
         if let Some((socket, token)) = socket {
-            if leave == Leave::Reset {
+            if leave == Leave::Reset && !self.would_lose_answers(&socket) {
                 // If that fails the peer gets an ordinary end, later than it should.
                 if let Err(error) = socket.abort() {
                     log::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
@@ -60,6 +66,15 @@ impl Connected {
             drop(token);
         }
         Poll::Ready(())
+    }
+
+    /// Whether a reset would take away nothing but answers that are finished, and not with the peer yet.
+    fn would_lose_answers(&self, socket: &Io) -> bool {
+        let account = &self.account;
+        account.protocol() == Protocol::Http1
+            && account.seen.answers() > 0
+            && !account.has_answer_under_way()
+            && socket.is_acknowledged() == Some(false)
     }
 
     /// What the socket has to stay for once the connection is over; `None` if for nothing.

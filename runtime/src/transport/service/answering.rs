@@ -89,6 +89,7 @@ where
         match this.step.as_mut().project() {
             StepProj::Refused { reason } => {
                 if let Some(hold) = this.hold.take() {
+                    begins(&hold);
                     let mut answer = reason.answer(*this.tongue, hold);
                     announce(&mut answer);
                     return Poll::Ready(Ok(answer));
@@ -190,6 +191,7 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
+    begins(&hold);
     let mut answer = match answered {
         Ok(Answer::Infrastructure(answer)) => {
             let (head, body) = answer.into_parts();
@@ -214,6 +216,14 @@ where
     };
     announce(&mut answer);
     answer
+}
+
+/// From here on hyper has an answer to this request.
+#[inline]
+fn begins(hold: &Hold) {
+    if hold.is_http1() {
+        hold.exchange().account().seen.answer_begins();
+    }
 }
 
 /// An answer, and whose it is.

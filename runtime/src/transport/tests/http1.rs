@@ -194,6 +194,26 @@ async fn what_is_no_http_is_refused_and_never_begun() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_is_not_clearly_for_one_host_is_refused_and_ends_its_connection() {
+    for hosts in ["", "Host: a\r\nHost: b\r\n", "Host: a/b\r\n"] {
+        let fixture = Fixture::in_memory(app());
+        let mut client = fixture.dial(4096);
+        let next = "GET / HTTP/1.1\r\nHost: test\r\n\r\n";
+        client
+            .send(format!("GET / HTTP/1.1\r\n{hosts}\r\n{next}"))
+            .await;
+        let (answer, end) = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{hosts}: {answer:?}");
+        assert!(answer.contains("connection: close\r\n"), "{answer:?}");
+        assert!(!answer.contains("Hello"), "{hosts}: {answer:?}");
+        assert_eq!(end, End::Fin);
+        let closed = fixture.closed(1).await;
+        assert_eq!(closed.tally.begun, closed.tally.answered);
+        fixture.ends_clean().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_head_beyond_the_limit_gets_431() {
     let limits = Limits::default().max_header_bytes(10_000);
     let fixture = Fixture::without_listener(app(), limits);
