@@ -7,8 +7,7 @@
 //! **Invariant:** a signal is handed to the subscribers or has its default effect: none is lost but copies.
 //! **Invariant:** what is armed is heard, whatever this process inherited as blocked.
 
-use std::io::{self, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, PipeWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +16,7 @@ use lamplighter_lifecycle::Signal;
 
 use super::effect::{self, Effect};
 use super::mask;
-use super::pipes::{self, Pipe, Reader};
+use super::pipes::{self, Pipe, ReadEnd, Reader};
 use crate::os::clock::{Moment, Ticks};
 use crate::os::log;
 use crate::os::process::Dispositions;
@@ -156,7 +155,7 @@ struct Registry {
     /// Every kind of signal that was ever armed in this process.
     kinds: Vec<Kind>,
     /// The thread, while it runs, by what wakes it up.
-    thread: Option<UnixStream>,
+    thread: Option<PipeWriter>,
 }
 
 struct Subscriber {
@@ -227,9 +226,7 @@ impl Registry {
     /// Sees to it that the thread runs and knows every pipe.
     fn listen(&mut self) -> io::Result<()> {
         if self.thread.is_none() {
-            let (wake, control) = UnixStream::pair()?;
-            wake.set_nonblocking(true)?;
-            control.set_nonblocking(true)?;
+            let (control, wake) = pipes::pair()?;
             os_thread("lamp-signals", move || read_signals(&control))?;
             self.thread = Some(wake);
         }
@@ -303,7 +300,7 @@ impl Registry {
 }
 
 /// The thread: runs until nobody is subscribed and nothing is held back.
-fn read_signals(control: &UnixStream) {
+fn read_signals(control: &ReadEnd) {
     loop {
         let (readers, hold, held) = {
             let mut registry = registry();
@@ -331,7 +328,7 @@ fn read_signals(control: &UnixStream) {
             let mut registry = registry();
             registry.hold = registry.hold.saturating_sub(passed);
         }
-        pipes::take(control);
+        control.take();
         for reader in &readers {
             for _ in 0..reader.take() {
                 deliver(reader.signal);
