@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `--hook NAME=KIND` | a hook: `ok`, `fail`, `panic`, `hang`, `block`, `thread-ok`, `thread-hang` |
 //! | `--after NAME` | the hook before it runs after that one |
-//! | `--callback NAME` | this callback panics: `start`, `ready`, `stopping`, `stop`, `error` |
+//! | `--callback NAME` | this callback panics: `start`, `ready`, `stopping`, `stop`, `error`; or blocks: `block-stopping`, `block-stop` |
 //! | `--check KIND` | a readiness check: `red`, `hang`, `panic`, `block` |
 //! | `--worker KIND` | a worker: `drains`, `fail`, `hang`, `block` |
 //! | `--drain MS`, `--hooks MS`, `--margin MS`, `--ready MS` | the plan |
@@ -123,6 +123,8 @@ impl Wishes {
                 "stopping" => server.on_stopping(|_| panics("on_stopping")),
                 "stop" => server.on_stop(|_| panics("on_stop")),
                 "error" => server.on_error(|_| panics("on_error")),
+                "block-stopping" => server.on_stopping(|_| block("on_stopping")),
+                "block-stop" => server.on_stop(|_| block("on_stop")),
                 other => return Err(format!("no callback {other}").into()),
             }
         }

@@ -6,6 +6,7 @@
     reason = "what a client of a test cannot do fails that test"
 )]
 
+use std::net::TcpListener;
 use std::panic::resume_unwind;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::get;
 use lamplighter::{
-    Check, Healthcheck, Hook, NamedRoutes, Phase, Plan, Server, ServerHandle, Signal,
+    Check, Healthcheck, Hook, NamedRoutes, Phase, Plan, Server, ServerEventKind, ServerHandle,
+    ShutdownSignal, Signal,
 };
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 use tokio::time::advance;
@@ -231,6 +233,63 @@ async fn a_handler_that_panics_is_logged_with_its_client_its_route_and_its_messa
         match line {
             Some(line) if line.contains(&said) && !line.contains("secret") => Ok(()),
             line => Err(format!("{line:?} is not {said:?}")),
+        }
+    });
+}
+
+#[tokio::test]
+#[traced_test]
+async fn what_panics_beside_requests_is_logged_once_and_with_its_name() {
+    let panics = |message: &'static str| async move {
+        if true {
+            resume_unwind(Box::new(message))
+        }
+    };
+    let server = Server::new(Router::new());
+    let worker = server.worker("lamps", move |_: ShutdownSignal| panics("no oil"));
+    worker.unwrap();
+    let hook = Hook::named("wick", move || panics("no thread"));
+    server.hook(hook).unwrap();
+    let server = TestServer::start(server).await;
+    let named = ["no oil", "no thread"];
+    let ended = |it: &ServerEventKind| matches!(it, ServerEventKind::WorkerEnded { .. });
+    server.event("the worker's end", ended).await;
+    assert_eq!(server.stop().await.exit_code(), 11);
+    logs_assert(|lines| {
+        for (name, message) in ["worker lamps", "hook wick"].into_iter().zip(named) {
+            let told = lines.iter().filter(|line| line.contains(message));
+            let told: Vec<_> = told.filter(|line| line.contains(" ERROR ")).collect();
+            if told.len() != 1 || !told.iter().all(|line| line.contains(name)) {
+                return Err(format!("{told:?}"));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[tokio::test]
+#[traced_test]
+async fn a_start_that_fails_says_why_before_its_hooks_run() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::new(Router::new()).listen(taken.local_addr().unwrap());
+    let hook = Hook::named("wick", || async { info!("the wick is trimmed") });
+    server.hook(hook).unwrap();
+    let error = server.start().await.unwrap_err();
+    assert_eq!(error.report().exit_code(), 69);
+    logs_assert(|lines| {
+        let at = |text: &str| lines.iter().position(|line| line.contains(text));
+        let why = at(" ERROR ").filter(|why| lines[*why].contains("in use"));
+        let again = lines.iter().filter(|line| line.contains("in use"));
+        let again = again.filter(|line| line.contains(" ERROR ")).count();
+        match (
+            why,
+            at("the wick is trimmed"),
+            at("start failed; stopped after"),
+        ) {
+            (Some(why), Some(hook), Some(report)) if why < hook && hook < report && again == 1 => {
+                Ok(())
+            }
+            other => Err(format!("{other:?}, {again} times")),
         }
     });
 }

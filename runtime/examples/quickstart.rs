@@ -24,6 +24,7 @@ use std::process::{ExitCode, Termination};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Query;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
@@ -93,7 +94,7 @@ fn plain() -> Router {
     Router::new()
         .route("/", get(|| async { "Hello, World!\n" }))
         .route("/sleep", get(nap))
-        .route("/echo", post(|body: String| async { body }))
+        .route("/echo", post(|body: Bytes| async { body }))
         .route("/events", get(events))
         // CONNECT: a WebSocket over HTTP/2 (RFC 8441).
         .route("/ws", get(ws).connect(ws))

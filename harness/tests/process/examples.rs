@@ -116,3 +116,20 @@ fn each_is_short_and_each_is_tested() {
     }
     assert_eq!(numbered.len(), 6, "{numbered:?}");
 }
+
+#[tokio::test]
+async fn the_quickstart_echoes_what_is_no_text_too() {
+    let process = example("quickstart");
+    let mut probe = Probe::connect(process.ready().await).await.unwrap();
+    let head = b"POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\n";
+    probe
+        .send([&head[..], b"\x00\xff\r\n"].concat())
+        .await
+        .unwrap();
+    let answer = probe.answer().await;
+    assert_eq!(
+        (answer.status(), &answer.body[..]),
+        (200, &b"\x00\xff\r\n"[..])
+    );
+    ends_well(process).await;
+}

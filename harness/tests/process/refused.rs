@@ -33,10 +33,15 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     said(&exit, &[&addr.to_string(), "in use"]);
     // In the log, and not again by the program that ends with it.
     assert_eq!(exit.stderr.matches("in use").count(), 1, "{exit}");
-    // The hooks of a start that failed run, too.
+    // The hooks of a start that failed run, too, and it is said before that it failed.
     assert_in_order(
         &exit.stderr,
-        &["database closed", "cache closed", "telemetry closed"],
+        &[
+            "in use",
+            "database closed",
+            "cache closed",
+            "telemetry closed",
+        ],
     );
     assert!(!exit.stdout.contains("stop\n"), "{exit}");
 }

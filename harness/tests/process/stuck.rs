@@ -259,6 +259,24 @@ async fn callbacks_that_panic_change_nothing_but_the_report() {
 }
 
 #[tokio::test]
+async fn a_callback_that_blocks_is_named_and_what_it_holds_up_is_not_called_clean() {
+    for (callback, told) in [
+        ("block-stopping", "callback on_stopping has not returned"),
+        ("block-stop", "callback on_stop has not returned"),
+    ] {
+        let process = doomed(&["--callback", callback]);
+        process.ready().await;
+        process.signal(Signal::Sigterm);
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(12), "{callback}: {exit}");
+        let last_words = exit.stderr.split_once("ending the process");
+        let (_, last_words) = last_words.unwrap();
+        assert!(last_words.contains(told), "{callback}: {exit}");
+        assert!(!last_words.contains("clean"), "{callback}: {exit}");
+    }
+}
+
+#[tokio::test]
 async fn hooks_that_fail_or_panic_make_the_exit_code_11() {
     for kind in ["fail", "panic"] {
         let hook = format!("database={kind}");

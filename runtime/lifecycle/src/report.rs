@@ -246,7 +246,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
-    /// One line, fit for a log.
+    /// One line, fit for a log. With `{:#}` it leaves out why a start failed, for a log that has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(cause) = &self.cause else {
             return f.write_str("no stop has begun");
@@ -258,6 +258,9 @@ impl fmt::Display for Report {
         };
         let total = Millis(self.total);
         match (cause, &self.outcome.start_failure) {
+            (Cause::StartFailed, Some(_)) if f.alternate() => {
+                write!(f, "{cause}; {so_far} {total}")?
+            }
             // The time is that of the stop, not of the start: first comes what failed.
             (Cause::StartFailed, Some(failure)) => {
                 write!(f, "{cause}: {}; {so_far} {total}", failure.message())?;

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use lamplighter_lifecycle::{Announcement, Event, Failure, Machine, Phase, SignalTaken};
+use lamplighter_lifecycle::{
+    Announcement, Cause, Event, Failure, HookOutcome, Machine, Phase, SignalTaken, WorkerOutcome,
+};
 
 use super::life::{Bound, Life};
 use crate::os::log;
@@ -20,10 +22,10 @@ pub(super) fn log(life: &Life, announcement: &Announcement) {
             log::info!(target: "lamplighter::lifecycle", "stopping: {}", Stop(life));
         }
         Announcement::Error(failures) => {
-            // Why a start failed stands in the report, which is logged next; what became of a hook was
-            // logged when it did.
-            let is_told = |it: &&Failure| matches!(it, Failure::Start(_) | Failure::Hook { .. });
-            for failure in failures.iter().filter(|failure| !is_told(failure)) {
+            for failure in failures
+                .iter()
+                .filter(|failure| !is_logged_already(failure))
+            {
                 log::error!(target: "lamplighter::lifecycle", "{failure}");
             }
         }
@@ -31,14 +33,32 @@ pub(super) fn log(life: &Life, announcement: &Announcement) {
     }
 }
 
+/// Whether the log has this failure by now: why a start failed stands there since it did, or in the
+/// report, which is logged next; what became of a hook since it was settled; and a panic of a task since
+/// it happened.
+const fn is_logged_already(failure: &Failure) -> bool {
+    matches!(
+        failure,
+        Failure::Start(_)
+            | Failure::Hook { .. }
+            | Failure::Worker {
+                outcome: WorkerOutcome::Panicked(_),
+                ..
+            }
+    )
+}
+
 /// Whether a log is to have this, when it happens and not with the report.
 pub(super) const fn is_logged(event: &Event) -> bool {
     if let Event::HookSettled { outcome, .. } = event {
-        return !outcome.is_ok();
+        // A panic was logged by the task that it ended.
+        return !matches!(outcome, HookOutcome::Ok | HookOutcome::Panicked(_));
     }
     matches!(
         event,
-        Event::Force
+        // The first of every stop: if it is that of a failed start, hooks may come before the report.
+        Event::Phase(Phase::LameDuck)
+            | Event::Force
             | Event::Signal {
                 taken: SignalTaken::Second | SignalTaken::Third,
                 ..
@@ -62,10 +82,24 @@ pub(super) fn log_events(life: &Life) {
                 FORCED
             };
             log::warn!(target: "lamplighter::lifecycle", "{signal}, the {taken}: {so}");
+        } else if matches!(event, Event::Phase(_)) {
+            if is_told_before_its_hooks(life) {
+                let report = life.report();
+                if let Some(failure) = &report.outcome().start_failure {
+                    let why = failure.message();
+                    log::error!(target: "lamplighter::lifecycle", "start failed: {why}");
+                }
+            }
         } else {
             log::warn!(target: "lamplighter::lifecycle", "{event}: {FORCED}");
         }
     }
+}
+
+/// Whether the reason of a failed start is logged when it fails. Without hooks the report comes at once,
+/// and has it.
+pub(super) fn is_told_before_its_hooks(life: &Life) -> bool {
+    life.ask(|machine| machine.cause() == Some(&Cause::StartFailed) && !machine.hooks().is_empty())
 }
 
 /// Logs that what is left of the work is cut now.

@@ -222,7 +222,9 @@ impl Driver {
         };
         announced::log(life, &announcement);
         let panics = if life.callbacks.listen(&announcement) {
-            life.announcing(|| scope_sync(&self.scope(), run))
+            life.announcing(callback_name(&announcement), || {
+                scope_sync(&self.scope(), run)
+            })
         } else {
             Vec::new()
         };
@@ -412,6 +414,9 @@ impl Driver {
         let report = self.life.seal();
         if report.is_clean() {
             log::info!(target: "lamplighter::lifecycle", "{report}");
+        } else if announced::is_told_before_its_hooks(&self.life) {
+            // Not again what the log has already.
+            log::error!(target: "lamplighter::lifecycle", "{report:#}");
         } else if report.outcome().start_failure.is_some() {
             log::error!(target: "lamplighter::lifecycle", "{report}");
         } else {

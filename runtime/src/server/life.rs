@@ -57,8 +57,8 @@ pub(crate) struct Life {
     told: Watched<bool>,
     /// Whether the start has been told to end.
     start_cancelled: Watched<bool>,
-    /// The thread that runs callbacks at the moment.
-    announcing: Mutex<Option<ThreadId>>,
+    /// The thread that runs callbacks at the moment, and which.
+    announcing: Mutex<Option<(ThreadId, &'static str)>>,
     /// The complete report, from when it is complete.
     sealed: OnceLock<Report>,
     finished: Watched<Option<Report>>,
@@ -383,30 +383,33 @@ impl Life {
         drop(self.start_cancelled.wait_for(|cancelled| *cancelled).await);
     }
 
-    /// Runs callbacks.
-    pub(crate) fn announcing<T>(&self, call: impl FnOnce() -> T) -> T {
-        let set = |thread| {
+    /// Runs callbacks of this name.
+    pub(crate) fn announcing<T>(&self, name: &'static str, call: impl FnOnce() -> T) -> T {
+        let set = |callback| {
             *self
                 .announcing
                 .lock()
-                .unwrap_or_else(PoisonError::into_inner) = thread;
+                .unwrap_or_else(PoisonError::into_inner) = callback;
         };
-        set(Some(std::thread::current().id()));
+        set(Some((std::thread::current().id(), name)));
         // Callbacks that panic are caught one by one.
         let result = call();
         set(None);
         result
     }
 
-    /// Resolves once a stop has begun, and whoever works has been told of it: an answer given after
-    /// that announces the close of its connection.
-    pub(crate) async fn stop_begun(&self) {
-        let here = Some(std::thread::current().id());
-        let announcing = *self
+    fn announced_by(&self, thread: ThreadId) -> bool {
+        let announcing = self
             .announcing
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if announcing == here {
+        announcing.is_some_and(|(by, _)| by == thread)
+    }
+
+    /// Resolves once a stop has begun, and whoever works has been told of it: an answer given after
+    /// that announces the close of its connection.
+    pub(crate) async fn stop_begun(&self) {
+        if self.announced_by(std::thread::current().id()) {
             // A callback, which holds up everybody who is to be told.
             let begun = |now: &Progress| now.phase >= Phase::LameDuck;
             drop(self.progress.wait_for(begun).await);
@@ -521,9 +524,17 @@ impl watchdog::Watched for Life {
             Some(sealed) => sealed.facts().clone(),
             None => inner.machine.report(&inner.timeline),
         };
+        // Also a report that is sealed: it did not come to its end.
+        report.complete = false;
         // The machine knows the time of the last thing that happened, and nothing happens any more.
         let now = self.clock.now();
         report.total = now.since(report.began);
+        let callback = match self.announcing.try_lock().as_deref() {
+            Ok(Some((_, name))) => {
+                format!("  callback {name} has not returned: all else waits for it\n")
+            }
+            _ => String::new(),
+        };
         let work = match self.transport.try_lock() {
             Ok(transport) => transport.as_ref().map(Transport::work),
             Err(_) => None,
@@ -531,7 +542,7 @@ impl watchdog::Watched for Life {
         let work = work.unwrap_or_default();
         let in_flight = details::in_flight(&inner.machine, work, now);
         format!(
-            "{report}; requests {} in flight\n{in_flight}{}{}",
+            "{report}; requests {} in flight\n{callback}{in_flight}{}{}",
             in_flight.count(),
             details::cut(&report),
             report.timeline_text()

@@ -146,6 +146,7 @@ impl Report {
 }
 
 impl fmt::Display for Report {
+    /// One line, fit for a log. With `{:#}` it leaves out why a start failed, for a log that has it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
