@@ -115,6 +115,66 @@ async fn a_stream_beyond_the_last_goaway_is_never_begun() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_window_for_a_stream_beyond_the_last_goaway_costs_no_other_stream() {
+    let stage = Stage::running().await;
+    let (mut probe, stream) = held(&stage, Manners::Polite).await;
+    drop(stage.stop());
+    goaway(&mut probe).await;
+    last_goaway(&mut probe, stream).await;
+    // As a client does that has not read so far, with each stream that it opens.
+    let beyond = probe.open_stream("/").await.unwrap();
+    probe.widen(beyond, 5).await.unwrap();
+    probe.widen(stream, 5).await.unwrap();
+    probe.ping(*b"seen it?").await.unwrap();
+    let pong = |seen: &Seen| matches!(seen, Seen::Ping { ack: true, .. });
+    probe.until("PONG", pong).await;
+    stage.gate.open();
+    assert_eq!(probe.streamed(stream).await.body, "let go");
+    assert_eq!(probe.end().await, Seen::Fin);
+    assert_eq!(probe.goaways(), goes_away_after(stream));
+    stage.over().await.ended([Graceful]).at_once();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_and_its_window_that_come_with_the_pong_cost_no_other_stream() {
+    // Whole, or in pieces that break every frame's head.
+    for size in [usize::MAX, 1, 5] {
+        let stage = Stage::running().await;
+        let (mut probe, stream) = held(&stage, Manners::NoPong).await;
+        drop(stage.stop());
+        let ping = |seen: &Seen| matches!(seen, Seen::Ping { ack: false, .. });
+        let Seen::Ping { data, .. } = probe.until("PING", ping).await else {
+            unreachable!("it was looked for");
+        };
+        let beyond = (stream + 2).to_be_bytes();
+        let asks = [
+            &[0, 0, 8, 6, 1, 0, 0, 0, 0][..],
+            &data,
+            &[0, 0, 6, 1, 5],
+            &beyond,
+            &[0x82, 0x86, 0x84, 0x41, 1, b'x'],
+            &[0, 0, 4, 8, 0],
+            &beyond,
+            &[0, 0, 0, 5],
+        ]
+        .concat();
+        for piece in asks.chunks(size) {
+            probe.send(piece).await.unwrap();
+            // So that the server mostly reads it by itself; it may as well read more at once.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        }
+        last_goaway(&mut probe, stream).await;
+        stage.gate.open();
+        assert_eq!(probe.streamed(stream).await.body, "let go");
+        assert_eq!(probe.end().await, Seen::Fin);
+        assert_eq!(probe.goaways(), goes_away_after(stream));
+        drop(stage.over().await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_a_body_is_waited_for() {
     let stage = Stage::running().await;
     let mut probe = stage.http2(Manners::Polite).await;

@@ -1,23 +1,25 @@
 //! The frames of an HTTP/2 connection as they pass, for what HTTP/2 does not tell its user (floor 2).
 //!
-//! Two things only the frames show: which streams came after the last one that GOAWAY names, and which
-//! streams are tunnels that nobody but their peer can end. Both matter at the end of a connection
-//! alone, so nothing is looked at before its close is announced or it carries a tunnel; and what goes
-//! out is looked at from the beginning of a frame, which [`Ends`] knows. What comes in is looked at
-//! from the answer to the PING behind GOAWAY, a sequence that is found, not parsed: bytes of a body that
-//! imitate it can only make a count wrong.
+//! Three things only the frames show: which streams came after the last one that GOAWAY names, which of
+//! the frames that follow are about those, and which streams are tunnels that nobody but their peer can
+//! end. All matter at the end of a connection alone, so nothing is looked at before its close is announced
+//! or it carries a tunnel; what goes out is looked at from the beginning of a frame, which [`Ends`] knows,
+//! and so is what comes in, by [`Uploads`].
 //!
-//! **Invariant:** no frame is held back or changed; what is added stands between two frames, behind the
-//! last of the application.
+//! **Invariant:** no frame is held back or changed but as [`Behind`] says; what is added stands between two
+//! frames, behind the last of the application.
 //! **Invariant:** what is remembered is bounded, whatever the peer does.
 
 use std::collections::BTreeSet;
 
 use bytes::{Buf, BufMut, BytesMut};
 
+mod behind;
 mod ends;
 mod head;
 mod uploads;
+
+use behind::Behind;
 
 pub(super) use ends::Ends;
 pub(super) use uploads::Uploads;
@@ -27,6 +29,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
@@ -55,21 +58,20 @@ pub(super) struct Frames {
     /// The last stream that is served.
     last: Option<u32>,
     incoming: Incoming,
+    /// The beginning of a frame's head that came last: nobody knows yet what it is about.
+    held: Vec<u8>,
     resets: BytesMut,
 }
 
 #[derive(Default)]
 enum Incoming {
-    /// Looks for the answer to the PING; the last bytes that came.
+    /// Nothing was looked at.
     #[default]
     Unknown,
-    Seeking(Vec<u8>),
-    /// Behind it: streams that may lie beyond the last one.
-    Behind {
-        heads: Heads,
-        newest: u32,
-        unsure: Vec<u32>,
-    },
+    /// Looks for the answer to the PING, behind which a stream is beyond the last one.
+    Before { heads: Heads, newest: u32 },
+    /// Found.
+    Behind(Behind),
     /// These are no frames.
     Lost,
 }
@@ -103,61 +105,69 @@ impl Frames {
         self.settle()
     }
 
-    /// Takes in what came; returns how many streams are known, just now, to lie beyond the last one.
-    pub(super) fn came(&mut self, bytes: &[u8]) -> u64 {
-        let Some(ping) = self.ping else { return 0 };
-        let mut rest = bytes;
+    /// Takes in what came, behind what [`held`](Self::take_held) gave; `position` is where in a frame that
+    /// begins, and the newest stream there. Returns how many streams are known, just now, to lie beyond the
+    /// last one, and how many of these bytes are held back: the last ones.
+    pub(super) fn came(&mut self, bytes: &mut [u8], position: Position) -> Came {
+        let Some(ping) = self.ping else {
+            return Came::default();
+        };
         if matches!(self.incoming, Incoming::Unknown) {
-            self.incoming = Incoming::Seeking(Vec::new());
+            let Position { heads, newest } = position;
+            self.incoming = Incoming::Before { heads, newest };
         }
-        let behind;
-        if let Incoming::Seeking(seen) = &mut self.incoming {
-            let answer = answer_to(ping);
-            seen.extend_from_slice(bytes);
-            let Some(at) = find(seen, &answer) else {
-                let old = seen.len().saturating_sub(answer.len() - 1);
-                seen.drain(..old);
-                return 0;
-            };
-            behind = seen.split_off(at + answer.len());
-            rest = &behind;
-            self.incoming = Incoming::Behind {
-                heads: Heads::default(),
-                newest: 0,
-                unsure: Vec::new(),
-            };
-        }
-        if let Incoming::Behind {
-            heads,
-            newest,
-            unsure,
-        } = &mut self.incoming
-        {
-            let known = heads.feed(rest, |frame| {
-                // The ids of new streams only rise.
-                if frame.kind == HEADERS && frame.stream > *newest && unsure.len() < MOST_STREAMS {
-                    *newest = frame.stream;
-                    unsure.push(frame.stream);
+        let mut looked = 0;
+        if let Incoming::Before { heads, newest } = &mut self.incoming {
+            let (mut rest, mut agrees) = (&*bytes, false);
+            let known = heads.feed_until(&mut rest, |frame| {
+                if frame.kind == HEADERS {
+                    *newest = frame.stream.max(*newest);
                 }
+                agrees = frame.kind == PING && frame.flags & ACK != 0 && frame.payload == ping;
+                agrees
             });
             if !known {
                 self.incoming = Incoming::Lost;
+            } else if agrees {
+                looked = bytes.len() - rest.len();
+                self.incoming = Incoming::Behind(Behind::new(*newest));
             }
         }
-        self.settle()
+        let mut held = 0;
+        if let Incoming::Behind(behind) = &mut self.incoming {
+            let rest = bytes.get_mut(looked..).unwrap_or_default();
+            match behind.came(rest) {
+                Some(more) => {
+                    let begins = rest.len() - more;
+                    self.held
+                        .extend_from_slice(rest.get(begins..).unwrap_or_default());
+                    held = more;
+                }
+                None => self.incoming = Incoming::Lost,
+            }
+        }
+        let beyond = self.settle();
+        Came { beyond, held }
+    }
+
+    /// Whether the last bytes that came are held back.
+    pub(super) const fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// What was held back: the first of what comes next.
+    pub(super) fn take_held(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
     }
 
     /// Whether the peer has answered the PING behind GOAWAY.
     pub(super) const fn has_agreed(&self) -> bool {
-        matches!(self.incoming, Incoming::Behind { .. } | Incoming::Lost)
+        matches!(self.incoming, Incoming::Behind(_) | Incoming::Lost)
     }
 
     fn settle(&mut self) -> u64 {
         match (&mut self.incoming, self.last) {
-            (Incoming::Behind { unsure, .. }, Some(last)) => {
-                let beyond = unsure.drain(..).filter(|stream| *stream > last).count();
-                beyond as u64
-            }
+            (Incoming::Behind(behind), Some(last)) => behind.count_beyond(last),
             _ => 0,
         }
     }
@@ -174,20 +184,20 @@ impl Frames {
     }
 }
 
-/// The frame that answers a PING.
-fn answer_to(ping: u64) -> [u8; 17] {
-    let mut frame = [0; 17];
-    let mut rest = frame.as_mut_slice();
-    rest.put_slice(&[0, 0, 8, PING, ACK]);
-    rest.put_u32(0);
-    rest.put_u64(ping);
-    frame
+/// Where in its frames a connection is.
+pub(super) struct Position {
+    heads: Heads,
+    /// The newest stream that has begun.
+    newest: u32,
 }
 
-fn find(bytes: &[u8], pattern: &[u8]) -> Option<usize> {
-    bytes
-        .windows(pattern.len())
-        .position(|window| window == pattern)
+/// What became of bytes that came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Came {
+    /// So many streams are known, just now, to lie beyond the last one.
+    pub(super) beyond: u64,
+    /// So many bytes at their end are held back.
+    pub(super) held: usize,
 }
 
 struct Frame {
@@ -208,8 +218,25 @@ struct Heads {
 const HEAD: usize = 9;
 
 impl Heads {
+    /// Behind the first `known` bytes of a head, or so far from the next one.
+    fn at(known: &[u8], skip: usize) -> Self {
+        Self {
+            head: known.to_vec(),
+            skip,
+        }
+    }
+
     /// Hands out every frame whose head is complete; `false` if these are no frames.
     fn feed(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Frame)) -> bool {
+        self.feed_until(&mut bytes, |frame| {
+            seen(frame);
+            false
+        })
+    }
+
+    /// The same, up to a frame that is the last one to be `seen`; what comes behind its head stays in
+    /// `bytes`.
+    fn feed_until(&mut self, bytes: &mut &[u8], mut seen: impl FnMut(Frame) -> bool) -> bool {
         loop {
             let skipped = self.skip.min(bytes.len());
             bytes.advance(skipped);
@@ -234,12 +261,15 @@ impl Heads {
             if len > LONGEST {
                 return false;
             }
-            seen(Frame {
+            let frame = Frame {
                 kind,
                 flags: flags.unwrap_or_default(),
                 stream,
                 payload,
-            });
+            };
+            if seen(frame) {
+                return true;
+            }
         }
     }
 
@@ -283,22 +313,46 @@ mod tests {
         frame(GOAWAY, 0, 0, &payload)
     }
 
-    /// A connection that was told, and agrees in the middle of a stream's body.
+    /// In the middle of a frame, behind the head of stream 7.
+    fn position() -> Position {
+        Position {
+            heads: Heads::at(&[], REST.len()),
+            newest: 7,
+        }
+    }
+
+    const REST: &[u8] = b"the rest of a frame";
+
+    /// What was sent with the first GOAWAY, and what comes from a peer that agrees.
     fn agreeing() -> (Vec<u8>, Vec<u8>) {
         let sent = [goaway(NONE_YET), frame(PING, 0, 0, b"shutdown")].concat();
         let came = [
-            b"the rest of a frame".to_vec(),
+            REST.to_vec(),
             frame(PING, ACK, 0, b"whatever"),
-            frame(HEADERS, END_STREAM, 7, b"before"),
+            frame(DATA, 0, 7, &frame(PING, ACK, 0, b"shutdown")),
+            frame(HEADERS, END_STREAM, 9, b"before"),
             frame(PING, ACK, 0, b"shutdown"),
             frame(HEADERS, END_STREAM, 5, b"trailers"),
-            frame(HEADERS, 0, 9, b"beyond"),
-            frame(DATA, END_STREAM, 9, b"its body"),
-            frame(HEADERS, END_STREAM, 9, b"its trailers"),
-            frame(HEADERS, END_STREAM, 11, b"beyond too"),
+            frame(HEADERS, 0, 11, b"beyond"),
+            frame(DATA, END_STREAM, 11, b"its body"),
+            frame(HEADERS, END_STREAM, 11, b"its trailers"),
+            frame(HEADERS, END_STREAM, 13, b"beyond too"),
         ]
         .concat();
         (sent, came)
+    }
+
+    /// Hands in what came in pieces of this size; how many streams are known to lie beyond the last one.
+    fn hand_in(frames: &mut Frames, came: &[u8], size: usize) -> u64 {
+        let pieces = came.chunks(size).map(|piece| {
+            let mut bytes = frames.take_held();
+            bytes.extend_from_slice(piece);
+            let came = frames.came(&mut bytes, position());
+            assert!(came.held < HEAD);
+            assert_eq!(frames.holds(), came.held > 0);
+            came.beyond
+        });
+        pieces.sum()
     }
 
     #[test]
@@ -307,29 +361,48 @@ mod tests {
         for size in 1..=came.len() {
             let mut frames = Frames::default();
             assert_eq!(frames.sent(&sent, true), 0);
-            let early: u64 = came.chunks(size).map(|piece| frames.came(piece)).sum();
+            let early = hand_in(&mut frames, &came, size);
             assert_eq!(early, 0, "not known yet");
             let mut beyond = 0;
-            for piece in goaway(7).chunks(size) {
+            for piece in goaway(9).chunks(size) {
                 beyond += frames.sent(piece, false);
             }
             assert_eq!(beyond, 2, "in pieces of {size}");
-            assert_eq!(frames.came(&frame(HEADERS, END_STREAM, 13, b"late")), 1);
-            assert_eq!(frames.came(&frame(HEADERS, END_STREAM, 7, b"trailers")), 0);
+            let late = frame(HEADERS, END_STREAM, 15, b"late");
+            assert_eq!(hand_in(&mut frames, &late, size), 1);
+            let trailers = frame(HEADERS, END_STREAM, 9, b"trailers");
+            assert_eq!(hand_in(&mut frames, &trailers, size), 0);
         }
     }
 
     #[test]
+    fn windows_are_left_as_they_are_up_to_the_answer_and_for_streams_before_it() {
+        let (sent, came) = agreeing();
+        let window = |stream| frame(WINDOW_UPDATE, 0, stream, &[0, 0, 0, 1]);
+        let all = [REST.to_vec(), window(99), came[REST.len()..].to_vec()];
+        let all = [all.concat(), window(9), window(11)].concat();
+        let mut frames = Frames::default();
+        frames.sent(&sent, true);
+        let mut seen = all.clone();
+        let came = frames.came(&mut seen, position());
+        assert_eq!(came, Came { beyond: 0, held: 0 });
+        let (last, before) = seen.split_at(all.len() - 13);
+        assert_eq!(last, &all[..all.len() - 13]);
+        assert_ne!(before, window(11));
+    }
+
+    #[test]
     fn nothing_is_counted_before_the_peer_agrees_or_without_a_beginning() {
-        let (sent, _) = agreeing();
+        let (sent, came) = agreeing();
         let headers = frame(HEADERS, END_STREAM, 9, b"between");
         let mut frames = Frames::default();
         frames.sent(&[sent.clone(), goaway(7)].concat(), true);
-        assert_eq!(frames.came(&headers), 0);
+        let between = [REST, &headers].concat();
+        assert_eq!(hand_in(&mut frames, &between, 100), 0);
         let mut frames = Frames::default();
         frames.sent(&[sent, goaway(7)].concat(), false);
-        assert_eq!(frames.came(&frame(PING, ACK, 0, b"shutdown")), 0);
-        assert_eq!(frames.came(&headers), 0);
+        assert_eq!(hand_in(&mut frames, &came, 100), 0);
+        assert!(!frames.has_agreed());
     }
 
     #[test]
@@ -367,8 +440,10 @@ mod tests {
         assert!(frames.resets().is_empty());
         let (sent, _) = agreeing();
         frames.sent(&sent, true);
-        frames.came(&frame(PING, ACK, 0, b"shutdown"));
-        frames.came(&[0xff; 64]);
-        assert!(matches!(frames.incoming, Incoming::Lost));
+        let answer = [REST, &frame(PING, ACK, 0, b"shutdown")].concat();
+        hand_in(&mut frames, &answer, 100);
+        assert!(matches!(frames.incoming, Incoming::Behind(_)));
+        hand_in(&mut frames, &[0xff; 64], 100);
+        assert!(matches!(frames.incoming, Incoming::Lost) && !frames.holds());
     }
 }

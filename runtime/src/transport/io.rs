@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
-use super::frames::{Ends, Frames, Uploads};
+use super::frames::{Came, Ends, Frames, Uploads};
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
 
@@ -61,6 +61,9 @@ impl Place {
         matches!(self, Self::Parked(_))
     }
 }
+
+/// How much is read at once behind bytes that were held back.
+const ROOM: usize = 4096;
 
 /// Which way bytes go.
 #[derive(Clone, Copy)]
@@ -131,6 +134,63 @@ impl ConnectionIo {
         for bytes in taken(bufs, written) {
             self.account.refused(frames.sent(bytes, begins));
             begins = false;
+        }
+    }
+
+    /// HTTP/2: takes note of what came.
+    #[inline]
+    fn came(&mut self, bytes: &[u8]) {
+        let stays = self.account.partings.is_present();
+        self.uploads.came(bytes, stays);
+        self.account.expects(&self.uploads);
+    }
+
+    /// The same, of a connection whose frames are worth a look: `bytes` are what was held back, and what
+    /// came behind it from `new` on. How many of them, at their end, are held back now.
+    #[cold]
+    fn came_at_the_end(&mut self, bytes: &mut [u8], new: usize) -> usize {
+        let position = self.uploads.position();
+        self.came(bytes.get(new..).unwrap_or_default());
+        let Some(frames) = &mut self.frames else {
+            return 0;
+        };
+        let Came { beyond, held } = frames.came(bytes, position);
+        let has_agreed = frames.has_agreed();
+        self.account.refused(beyond);
+        if has_agreed && !self.account.has(flag::AGREED) {
+            self.account.comes_to_its_end(flag::AGREED);
+        }
+        held
+    }
+
+    /// Reads on behind what was held back.
+    #[cold]
+    fn poll_held(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut room = [0; ROOM];
+        loop {
+            let mut read = ReadBuf::new(&mut room);
+            ready!(self.with(Side::Read, cx, |socket, cx| {
+                socket.poll_read(cx, &mut read)
+            }))?;
+            let new = read.filled();
+            let held = self.frames.as_mut().map(|frames| frames.take_held());
+            let mut bytes = held.unwrap_or_default();
+            let before = bytes.len();
+            if new.is_empty() {
+                // What is missing never comes: h2 hears of that itself.
+                self.account.raise(flag::PEER_ENDED);
+            } else {
+                bytes.extend_from_slice(new);
+                let held = self.came_at_the_end(&mut bytes, before);
+                bytes.truncate(bytes.len() - held);
+                if bytes.is_empty() {
+                    continue;
+                }
+            }
+            self.prefix = Bytes::from(bytes);
+            let len = self.prefix.len().min(buf.remaining());
+            buf.put_slice(&self.prefix.split_to(len));
+            return Poll::Ready(Ok(()));
         }
     }
 
@@ -222,27 +282,30 @@ impl AsyncRead for ConnectionIo {
             buf.put_slice(&this.prefix.split_to(len));
             return Poll::Ready(Ok(()));
         }
+        if this.frames.as_ref().is_some_and(|frames| frames.holds()) {
+            return this.poll_held(cx, buf);
+        }
         let before = buf.filled().len();
         let http1 = this.http1;
         let polled = this.with(Side::Read, cx, |socket, cx| socket.poll_read(cx, buf));
         match &polled {
             Poll::Ready(Ok(())) => {
-                let bytes = buf.filled().get(before..).unwrap_or_default();
+                let bytes = buf.filled_mut().get_mut(before..).unwrap_or_default();
                 if bytes.is_empty() {
                     this.account.raise(flag::PEER_ENDED);
                 } else if http1 {
                     let between = this.account.in_flight() == 0;
                     this.account.seen.read(bytes, between);
                     this.account.upload.read(bytes, between);
+                } else if this.frames.is_none() {
+                    this.came(bytes);
                 } else {
-                    let stays = this.account.partings.is_present();
-                    this.uploads.came(bytes, stays);
-                    this.account.expects(&this.uploads);
-                    if let Some(frames) = &mut this.frames {
-                        this.account.refused(frames.came(bytes));
-                        if frames.has_agreed() && !this.account.has(flag::AGREED) {
-                            this.account.comes_to_its_end(flag::AGREED);
-                        }
+                    let held = this.came_at_the_end(bytes, 0);
+                    let shown = buf.filled().len() - held;
+                    buf.set_filled(shown);
+                    if shown == before {
+                        // Nothing at all would look like the end.
+                        return this.poll_held(cx, buf);
                     }
                 }
             }

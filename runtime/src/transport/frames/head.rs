@@ -20,6 +20,11 @@ impl PartialHead {
         self.known == 0
     }
 
+    /// What is known of it.
+    pub(super) fn known(&self) -> &[u8] {
+        self.bytes.get(..self.known).unwrap_or_default()
+    }
+
     /// Takes what there is of it out of `bytes`; gives it once it is whole.
     #[cold]
     pub(super) fn complete(&mut self, bytes: &mut &[u8]) -> Option<[u8; HEAD]> {

@@ -10,7 +10,7 @@
 use bytes::Buf;
 
 use super::head::PartialHead;
-use super::{DATA, END_STREAM, HEAD, HEADERS, MOST_STREAMS, NONE_YET, RST_STREAM};
+use super::{DATA, END_STREAM, HEAD, HEADERS, Heads, MOST_STREAMS, NONE_YET, Position, RST_STREAM};
 
 /// `PRI * HTTP/2.0` and so on, before the first frame (RFC 9113, 3.4).
 const PREFACE: usize = 24;
@@ -61,6 +61,15 @@ impl Uploads {
         let beyond = self.open.partition_point(|open| *open <= stream);
         let id = |open: Option<&u32>| open.copied().unwrap_or_default();
         (id(self.open.get(beyond)), id(self.open.last()))
+    }
+
+    /// Where what comes next begins.
+    #[cold]
+    pub(in crate::transport) fn position(&self) -> Position {
+        Position {
+            heads: Heads::at(self.head.known(), self.left),
+            newest: self.newest,
+        }
     }
 
     /// Whether streams that stay have cost their peer as much as they may.
