@@ -262,7 +262,7 @@ async fn asks_by_hand(probe: &mut Probe, stream: u32, question: Option<&[u8]>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_that_nobody_takes_hold_no_drain() {
+async fn answers_that_nobody_takes_hold_a_drain_for_1_s_and_no_longer() {
     let server = TestServer::here().start(reflecting()).await;
     let mut probe = server.probe().await;
     probe.http2(Manners::Polite).await.unwrap();
@@ -276,15 +276,19 @@ async fn answers_that_nobody_takes_hold_no_drain() {
     let head = |seen: &Seen| matches!(seen, Seen::Headers { stream: 1, .. });
     probe.until("the head of the answers", head).await;
     let stop = tokio::spawn(server.stop());
-    let stream = probe.streamed(1).await;
-    assert_eq!((stream.reset, stream.body.len()), (Some(8), 0));
+    let goaway = |seen: &Seen| matches!(seen, Seen::GoAway { last_stream: 1, .. });
+    probe.until("the second GOAWAY", goaway).await;
+    tokio::time::advance(secs(1)).await;
+    assert!(probe.end().await.is_end());
+    let stream = probe.stream(1);
+    assert_eq!((stream.ended, stream.body.len()), (false, 0));
     let report = within("the stop", stop).await.unwrap();
     assert!(report.is_clean(), "{report}");
     let draining = report
         .phases()
         .iter()
         .find(|it| it.phase == Phase::Draining);
-    assert_eq!(draining.unwrap().took, secs(0), "{}", report.timeline());
+    assert_eq!(draining.unwrap().took, secs(1), "{}", report.timeline());
 }
 
 #[tokio::test]

@@ -102,6 +102,46 @@ async fn answers_that_are_made_and_not_taken_hold_a_drain_no_longer_than_a_missi
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_whose_window_comes_behind_the_signal_is_taken() {
+    for (method, length) in [("Check", 7), ("List", 11)] {
+        let server = TestServer::here().start(healthy(&Gate::new())).await;
+        let mut probe = taking(&server, 0, Manners::Polite).await;
+        asks(&mut probe, 1, method).await;
+        let stop = tokio::spawn(server.stop());
+        let goaway = |seen: &Seen| matches!(seen, Seen::GoAway { last_stream: 1, .. });
+        probe.until("the second GOAWAY", goaway).await;
+        tokio::time::advance(secs(1) / 2).await;
+        probe.widen(1, 100).await.unwrap();
+        let stream = probe.streamed(1).await;
+        assert!(stream.ended, "{method}: {stream:?}");
+        assert_eq!(stream.body.len(), length, "{method}: {stream:?}");
+        assert_eq!(probe.end().await, Seen::Fin);
+        let report = within("the stop", stop).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(report.connections().tally.answered, 1, "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_never_taken_holds_a_drain_for_1_s() {
+    for manners in [Manners::Polite, Manners::Mute] {
+        let server = TestServer::here().start(healthy(&Gate::new())).await;
+        let mut probe = taking(&server, 0, manners).await;
+        asks(&mut probe, 1, "Check").await;
+        let stop = tokio::spawn(server.stop());
+        let goaway = |seen: &Seen| matches!(seen, Seen::GoAway { .. });
+        probe.until("a GOAWAY", goaway).await;
+        tokio::time::advance(secs(1)).await;
+        assert!(probe.end().await.is_end());
+        assert!(!probe.stream(1).ended);
+        let report = within("the stop", stop).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(draining(&report), secs(1), "{}", report.timeline());
+        assert_eq!(report.connections().tally.aborted, 1, "{report}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_that_is_not_taken_and_work_beside_it_end_each_in_its_own_way() {
     let gate = Gate::new();
     let server = TestServer::here().start(healthy(&gate)).await;

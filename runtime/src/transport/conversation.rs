@@ -204,7 +204,7 @@ where
         let home = home.clone();
         let stall = match spawning::take() {
             None => None,
-            Some(Purpose::Infrastructure(stall)) => Some(stall),
+            Some(Purpose::Endless(stall)) => Some(stall),
             Some(Purpose::Tunnel(exchange)) => {
                 runtime.spawn(home.hold(tunnel::carry(exchange, stream)));
                 return;

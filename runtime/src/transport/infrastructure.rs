@@ -98,6 +98,15 @@ pub(super) enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether its answer ends with the server, and not before.
+    pub(super) const fn is_endless(&self) -> bool {
+        #[cfg(feature = "grpc")]
+        if matches!(self, Self::Health(HealthMethod::Watch)) {
+            return true;
+        }
+        false
+    }
+
     /// Whether what is asked stands in the body, and may come behind the head.
     const fn has_questions(&self) -> bool {
         match self {

@@ -221,9 +221,10 @@ impl<S: Clone> Site<S> {
             && let Some(endpoint) = infrastructure.endpoint(&request)
         {
             let stream = hold.stream();
+            let endless = endpoint.is_endless();
             let mut future = infrastructure.answer(endpoint, request, stream);
-            if stream.is_some() {
-                future = infrastructure::marked(future, stalled::expect_infrastructure());
+            if stream.is_some() && endless {
+                future = infrastructure::marked(future, stalled::expect_endless());
             }
             return Step::Infrastructure { future };
         }

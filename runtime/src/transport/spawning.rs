@@ -16,8 +16,8 @@ use super::stalled::Stall;
 pub(super) enum Purpose {
     /// It carries the bytes of this tunnel.
     Tunnel(Arc<Exchange>),
-    /// It answers for infrastructure.
-    Infrastructure(Stall),
+    /// Its answer is one of infrastructure, and ends only with the server.
+    Endless(Stall),
 }
 
 thread_local! {

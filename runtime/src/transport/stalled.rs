@@ -5,13 +5,14 @@
 //! granted, so that the body never hears that it is cut. The task of a stream that is still pending when
 //! its connection is forced ends here instead, and h2 resets what nobody holds any more.
 //!
-//! Nor does the body of a health or reflection stream hear that the server drains. That one ends here as
-//! soon as its peer has answered the PING behind GOAWAY, for which the connection has to wait anyway:
-//! until then a window that was on its way has come.
+//! Nor does the body of a Watch, which is told news until the end, hear that the server drains. That one
+//! ends here as soon as its peer has answered the PING behind GOAWAY, for which the connection has to wait
+//! anyway: until then a window that was on its way has come. Other answers of infrastructure end by
+//! themselves once they are taken, and have the time for it that the connection has.
 //!
 //! **Invariant:** a stream that is answered within one poll takes no lock.
 //! **Invariant:** no stream is pending after its connection was forced.
-//! **Invariant:** no stream of infrastructure waits for a window after its peer has agreed to the end.
+//! **Invariant:** no Watch waits for a window after its peer has agreed to the end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -48,8 +49,8 @@ impl Stalled {
     }
 }
 
-/// Whether a part of an infrastructure stream's answer waits for its peer to grant a window. Its task
-/// alone knows.
+/// Whether a part of an endless stream's answer waits for its peer to grant a window. Its task alone
+/// knows.
 #[derive(Clone, Debug)]
 pub(super) struct Stall(Arc<AtomicBool>);
 
@@ -65,15 +66,15 @@ impl Stall {
     }
 }
 
-/// The stream that hyper spawns next is one of infrastructure.
-pub(super) fn expect_infrastructure() -> Stall {
+/// The stream that hyper spawns next is one of infrastructure, and ends only with the server.
+pub(super) fn expect_endless() -> Stall {
     let stall = Stall(Arc::default());
-    spawning::announce(Purpose::Infrastructure(stall.clone()));
+    spawning::announce(Purpose::Endless(stall.clone()));
     stall
 }
 
-/// Runs a stream until it ends, or is pending though it is over: its connection is forced, or it is one
-/// of infrastructure, the server drains, and its peer takes nothing.
+/// Runs a stream until it ends, or is pending though it is over: its connection is forced, or it is an
+/// endless one, the server drains, and its peer takes nothing.
 pub(super) fn until_over<F: Future<Output = ()>>(
     account: Arc<Account>,
     stall: Option<Stall>,
