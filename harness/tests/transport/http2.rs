@@ -9,6 +9,9 @@ use crate::over::Requests;
 use crate::stage::{LAME_DUCK, Setting, Stage, plan};
 use crate::{CANCEL, EVERY_STREAM, goes_away_after, millis, secs};
 
+/// REFUSED_STREAM of RFC 9113, 7.
+const REFUSED_STREAM: u32 = 7;
+
 /// What came, without the acknowledgements of what the client sent.
 fn told(probe: &Probe) -> Vec<Seen> {
     let settings =
@@ -209,7 +212,8 @@ async fn a_peer_that_never_answers_ping_has_1_s() {
         goaway(&mut probe).await;
         stage.passes(millis(1002)).await;
         assert_eq!(probe.end().await, Seen::Fin, "{manners:?}");
-        assert_eq!(probe.goaways(), [(EVERY_STREAM, 0)], "{manners:?}");
+        // Named all the same, at the end.
+        assert_eq!(probe.goaways(), goes_away_after(0), "{manners:?}");
         let over = stage.over().await.ended([TimedOut]).answered(0);
         over.drained_in(secs(1));
     }
@@ -222,12 +226,21 @@ async fn a_peer_that_never_answers_ping_gets_its_answer_and_1_s_from_then_on() {
     stage.drains().await;
     goaway(&mut probe).await;
     stage.passes(secs(5)).await;
+    // What comes beyond the stream that is named at the end is refused.
+    let late = probe.open_stream("/").await.unwrap();
+    assert_eq!(probe.streamed(late).await.reset, Some(REFUSED_STREAM));
     stage.gate.open();
     assert_eq!(probe.streamed(stream).await.body, "let go");
     stage.passes(millis(1002)).await;
     assert_eq!(probe.end().await, Seen::Fin);
-    let over = stage.over().await.ended([TimedOut]).answered(1);
-    over.drained_in(secs(6));
+    assert_eq!(probe.goaways(), goes_away_after(stream));
+    let over = stage.over().await.ended([TimedOut]);
+    over.requests(Requests {
+        answered: 1,
+        refused: 1,
+        ..Requests::default()
+    })
+    .drained_in(secs(6));
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,7 +308,7 @@ async fn a_mute_peer_told_in_the_lame_duck_holds_the_drain_no_more() {
     stage.enters_lame_duck().await;
     stage.passes(LAME_DUCK).await;
     assert_eq!(probe.end().await, Seen::Fin);
-    assert_eq!(probe.goaways(), [(EVERY_STREAM, 0)]);
+    assert_eq!(probe.goaways(), goes_away_after(0));
     let over = stage.over().await.ended([TimedOut]).answered(0);
     over.at_once();
 }
@@ -324,7 +337,7 @@ async fn a_connection_without_streams_gets_fin_by_force_and_waits_for_no_ping() 
         goaway(&mut probe).await;
         drop(stage.handle.force());
         assert_eq!(probe.end().await, Seen::Fin, "{manners:?}");
-        assert_eq!(probe.goaways(), [(EVERY_STREAM, 0)]);
+        assert_eq!(probe.goaways(), goes_away_after(0));
         stage.over().await.ended([TimedOut]).answered(0).at_once();
     }
 }

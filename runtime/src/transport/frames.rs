@@ -172,6 +172,11 @@ impl Frames {
         }
     }
 
+    /// Whether the last stream has been named.
+    pub(super) const fn has_named_last(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// What tells the peer that each stream which is still open is cut; empty once it is taken in
     /// full. To be asked for only where everything else has ended, and sent between two frames.
     pub(super) fn resets(&mut self) -> &mut BytesMut {
@@ -182,6 +187,18 @@ impl Frames {
         }
         &mut self.resets
     }
+}
+
+/// The frame that names the last stream which is served, to a peer that has not answered the PING before.
+pub(super) fn last_goaway(stream: u32) -> [u8; 17] {
+    let mut frame = [0; 17];
+    let mut rest = frame.as_mut_slice();
+    rest.put_slice(&[0, 0, 8, GOAWAY, 0]);
+    rest.put_u32(0);
+    rest.put_u32(stream);
+    // NO_ERROR
+    rest.put_u32(0);
+    frame
 }
 
 /// Where in its frames a connection is.
@@ -403,6 +420,16 @@ mod tests {
         frames.sent(&[sent, goaway(7)].concat(), false);
         assert_eq!(hand_in(&mut frames, &came, 100), 0);
         assert!(!frames.has_agreed());
+    }
+
+    #[test]
+    fn the_last_goaway_is_the_frame_that_it_should_be() {
+        assert_eq!(last_goaway(7).as_slice(), goaway(7));
+        let mut frames = Frames::default();
+        frames.sent(&goaway(NONE_YET), true);
+        assert!(!frames.has_named_last());
+        frames.sent(&last_goaway(7), false);
+        assert!(frames.has_named_last());
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
-use super::frames::{Came, Ends, Frames, Uploads};
+use super::frames::{Came, Ends, Frames, Uploads, last_goaway};
 use crate::os::listener::Io;
 use lamplighter_lifecycle::Protocol;
 
@@ -85,6 +85,8 @@ pub(super) struct ConnectionIo {
     uploads: Uploads,
     /// HTTP/2: what passes, from when it is worth a look.
     frames: Option<Box<Frames>>,
+    /// HTTP/2: the last stream before those that are refused.
+    last: Option<u32>,
 }
 
 impl ConnectionIo {
@@ -107,6 +109,7 @@ impl ConnectionIo {
             ends: Ends::default(),
             uploads,
             frames: None,
+            last: None,
         }
     }
 
@@ -150,6 +153,9 @@ impl ConnectionIo {
     #[cold]
     fn came_at_the_end(&mut self, bytes: &mut [u8], new: usize) -> usize {
         let position = self.uploads.position();
+        if self.account.has(flag::REFUSING) {
+            self.last.get_or_insert(self.uploads.newest());
+        }
         self.came(bytes.get(new..).unwrap_or_default());
         let Some(frames) = &mut self.frames else {
             return 0;
@@ -191,6 +197,20 @@ impl ConnectionIo {
             let len = self.prefix.len().min(buf.remaining());
             buf.put_slice(&self.prefix.split_to(len));
             return Poll::Ready(Ok(()));
+        }
+    }
+
+    /// HTTP/2: names the last stream that was served, if nobody has: the peer did not answer the PING
+    /// before in its time. What it has sent beyond that stream, and will never be told of, it may send again
+    /// elsewhere (RFC 9113, 6.8). If the kernel takes no more, so be it.
+    #[cold]
+    fn name_last(&self, socket: &mut Io) {
+        let named = self.frames.as_ref().is_some_and(|it| it.has_named_last());
+        if !named && self.ends.is_between() {
+            let last = self.last.unwrap_or(self.uploads.newest());
+            let frame = last_goaway(last);
+            let mut nobody = Context::from_waker(Waker::noop());
+            drop(Pin::new(socket).poll_write(&mut nobody, &frame));
         }
     }
 
@@ -400,8 +420,16 @@ impl AsyncWrite for ConnectionIo {
 
 impl Drop for ConnectionIo {
     fn drop(&mut self) {
+        let mut socket = self.socket.take();
+        if let Some(socket) = &mut socket
+            && !self.http1
+            && self.account.has(flag::ANNOUNCED)
+            && !self.account.has(flag::PEER_ENDED)
+        {
+            self.name_last(socket);
+        }
         let mut place = self.account.socket();
-        if let Some(socket) = self.socket.take() {
+        if let Some(socket) = socket {
             *place = Place::Returned(socket);
         } else if place.is_parked() {
             let taken = place.take();

@@ -63,6 +63,11 @@ impl Uploads {
         (id(self.open.get(beyond)), id(self.open.last()))
     }
 
+    /// The newest stream that has begun.
+    pub(in crate::transport) const fn newest(&self) -> u32 {
+        self.newest
+    }
+
     /// Where what comes next begins.
     #[cold]
     pub(in crate::transport) fn position(&self) -> Position {
