@@ -54,6 +54,7 @@ fn a_client_that_never_answers_ping_is_answered_and_holds_a_second() {
             "head of 0: 200",
             "answered 0: 200, 0 bytes",
             "goaway last 2147483647 code 0",
+            "goaway last 1 code 0",
             "fin",
             "done",
         ]
