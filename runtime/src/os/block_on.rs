@@ -29,7 +29,10 @@ use super::watchdog::Companion;
 ///   on stderr and ends the process with exit code 12. It does so even if every worker thread is
 ///   blocked. Time in which the process was frozen does not count.
 /// * Tasks that are left then are dropped, and get 100 ms for it. Blocking ones
-///   (`spawn_blocking`) and blocked ones are left behind: they end with the process.
+///   (`spawn_blocking`) and blocked ones are left behind: they end with the process. This is behind the
+///   stops and their budgets, as is what `main` still does: a millisecond or two, and on a machine whose
+///   every system call takes a second so many seconds. The 2 s that `Plan::explain` adds for the platform
+///   are for that.
 ///
 /// A write beyond the limit of file sizes (`ulimit -f`), of a log say, is an error from here on: SIGXFSZ,
 /// which would end the process in the middle of its work, is caught, unless the program has seen to it.

@@ -4,7 +4,8 @@
 //! and are refused nothing.
 //!
 //! **Invariant:** a request of the application pays for the comparison of its path, and for nothing
-//! else. **Invariant:** none of these exchanges holds a drain: each ends by itself when it begins.
+//! else. **Invariant:** none of these exchanges is counted as work that a drain waits for: each ends by
+//! itself, and has the time for it that its connection has to part.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};

@@ -422,6 +422,8 @@ impl Drop for ConnectionIo {
     fn drop(&mut self) {
         let mut socket = self.socket.take();
         if let Some(socket) = &mut socket
+            // A socket may be anybody's code, and panic in turn.
+            && !std::thread::panicking()
             && !self.http1
             && self.account.has(flag::ANNOUNCED)
             && !self.account.has(flag::PEER_ENDED)
