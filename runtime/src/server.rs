@@ -141,7 +141,6 @@ impl Server {
         if config.took_kubernetes_defaults() {
             log::info!(
                 target: "lamplighter::server",
-                plan = ?config.plan(),
                 "in a pod, and told nothing of a plan: taking a lame duck of 5 s within 28 s"
             );
         }
@@ -414,7 +413,7 @@ impl Server {
         life.clock.begin(&runtime);
         life.set_hand_over(HandOver::on(&runtime));
         let tasks = Tasks::new(runtime.clone(), &|name, message| {
-            log::error!(target: "lamplighter::server", %name, "panicked: {message}");
+            log::error!(target: "lamplighter::lifecycle", "{name} panicked: {message}");
         });
         let own = Tasks::new(runtime, &|name, message| {
             log::error!(target: "lamplighter::server", %name, "own task panicked: {message}");

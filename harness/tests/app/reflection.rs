@@ -292,6 +292,22 @@ async fn answers_that_nobody_takes_hold_a_drain_for_1_s_and_no_longer() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_cut_before_its_question_has_come_is_named_by_its_method() {
+    let server = TestServer::here().start(reflecting()).await;
+    let mut probe = server.probe().await;
+    probe.http2(Manners::Polite).await.unwrap();
+    asks_by_hand(&mut probe, 1, None).await;
+    let head = |seen: &Seen| matches!(seen, Seen::Headers { stream: 1, .. });
+    probe.until("the head of the answers", head).await;
+    drop(server.handle().force());
+    let report = within("the stop", server.wait()).await;
+    let cut = &report.connections().cut;
+    let routes: Vec<_> = cut.iter().map(|cut| cut.work.template.as_deref()).collect();
+    let method = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    assert_eq!(routes, [Some(method)], "{report}");
+}
+
+#[tokio::test]
 async fn an_open_question_is_no_task_beside_its_stream() {
     let server = TestServer::here().start(reflecting()).await;
     let mut probe = server.probe().await;

@@ -102,8 +102,11 @@ pub(super) fn is_told_before_its_hooks(life: &Life) -> bool {
     life.ask(|machine| machine.cause() == Some(&Cause::StartFailed) && !machine.hooks().is_empty())
 }
 
-/// Logs that what is left of the work is cut now.
+/// Logs that what is left of the work is cut now. A start that failed has none.
 pub(super) fn log_cut(life: &Life) {
+    if life.ask(|machine| machine.cause() == Some(&Cause::StartFailed)) {
+        return;
+    }
     let requests = life.work_in_flight();
     log::warn!(
         target: "lamplighter::lifecycle",

@@ -122,7 +122,7 @@ impl Config {
         };
         let listen = variables.read(LISTEN, &allowed, listen)?;
         if matches!(listen, Some(Listen::Unix(_))) {
-            let allowed = "not to set it, since LISTEN is a Unix socket, which has no port";
+            let allowed = "none, since LISTEN is a Unix socket, which has no port";
             variables.read(PORT, allowed, |_| None::<()>)?;
         }
         Ok(Self {

@@ -113,7 +113,7 @@ pub(crate) fn arm_process(
                 log::info!(
                     target: "lamplighter::server",
                     %signal,
-                    "inherited as ignored, and left so"
+                    "ignored by whoever started this process, and left so"
                 );
             }
             (Signals::Process { subscription }, Ok(()))

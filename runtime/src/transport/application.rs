@@ -18,7 +18,8 @@ use super::service::{BoxError, Incoming, sealed};
     message = "`{Self}` is not a service that Lamplighter can serve",
     label = "not a tower service from `Request<Incoming>` to `Response<_>`",
     note = "it has to be `Service<Request<lamplighter::Incoming>, Response = Response<B>>` and `Clone + Send + Sync + 'static`, its future `Send + 'static`, its error `Into<Box<dyn Error + Send + Sync>>`",
-    note = "an axum `Router` is served as it is once its state is given (`with_state`); a `BoxCloneService` is not `Sync`: use `BoxCloneSyncService`"
+    note = "an axum `Router` is served as it is once its state is given (`with_state`); a `BoxCloneService` is not `Sync`: use `BoxCloneSyncService`",
+    note = "a `lamplighter::Server` is none: it is run as it is, and in a test handed to `TestServer::start`"
 )]
 pub trait Application:
     Service<

@@ -29,6 +29,8 @@ use super::in_flight::Exchange;
 use super::question::Questions;
 #[cfg(feature = "grpc")]
 use super::reflection::{Answering, ReflectionMethod};
+#[cfg(feature = "grpc")]
+use super::route::name_call;
 use super::service::sealed::{Erase, Erased};
 use super::service::{BoxError, Incoming};
 use super::shutdown_signal::ShutdownSignal;
@@ -202,7 +204,13 @@ impl Infrastructure {
             Endpoint::Health(method) => {
                 let request = request.map(|body| this.questions(body, exchange));
                 let (health, signal) = (this.health.clone(), this.signal.clone());
-                Box::pin(async move { boxed(method.answer(health, signal, request).await) })
+                Box::pin(async move {
+                    // The text of an unknown one is the client's.
+                    if method != HealthMethod::Unknown {
+                        name_call(request.uri());
+                    }
+                    boxed(method.answer(health, signal, request).await)
+                })
             }
             #[cfg(feature = "grpc")]
             Endpoint::NeedsHttp2 => Box::pin(ready(boxed(super::grpc::refused_version()))),
@@ -210,6 +218,9 @@ impl Infrastructure {
             Endpoint::Reflection(method) => {
                 let request = request.map(|body| this.questions(body, exchange));
                 Box::pin(async move {
+                    if method != ReflectionMethod::Unknown {
+                        name_call(request.uri());
+                    }
                     match &this.reflection {
                         Some(services) => boxed(services.answer(method, request).await),
                         None => boxed(tonic::Status::unimplemented("").into_http()),

@@ -97,8 +97,7 @@ fn a_unix_socket_is_an_address_without_a_port() {
         assert_eq!(
             both.unwrap_err().to_string(),
             format!(
-                "PORT is {port:?}, allowed is not to set it, since LISTEN is a Unix socket, which \
-                 has no port"
+                "PORT is {port:?}, allowed is none, since LISTEN is a Unix socket, which has no port"
             )
         );
     }
