@@ -36,9 +36,9 @@ async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
         .position(|line| line.starts_with("stopped after"));
     let told = lines.get(told.unwrap() + 1..).unwrap();
     let expected = [
-        "  hook database failed: it would not close",
+        "  hook database failed: it would not close, after ",
         "  hook line\\nbreak panicked: hook was told to panic",
-        "  hook lock timed out, still running",
+        "  hook lock timed out, still running, after ",
         "  2 http/1 GET /hang cut, the oldest after ",
         "  worker hang cut",
     ];

@@ -24,7 +24,7 @@ pub(super) fn of(report: &Report) -> String {
     // The reason of a failed start is in the report's own line.
     let failures = report.failures.iter();
     let failures = failures.filter(|failure| !matches!(failure, Failure::Start(_)));
-    lines.extend(failures.map(|failure| line(failure, running(report, failure))));
+    lines.extend(failures.map(|failure| line(failure, of_hook(report, failure))));
     lines.extend(cut_requests(report));
     for worker in &report.workers {
         if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = &worker.outcome {
@@ -43,11 +43,21 @@ pub(super) fn of(report: &Report) -> String {
     lines.concat()
 }
 
-/// What is to be added of a hook that did not end with the stop.
-fn running(report: &Report, failure: &Failure) -> &'static str {
-    let still_running = matches!(failure, Failure::Hook { hook, .. }
-        if report.hooks.iter().any(|known| known.name == *hook && known.still_running));
-    if still_running { ", still running" } else { "" }
+/// What is to be added of a hook: that it did not end with the stop, and how long it had.
+fn of_hook(report: &Report, failure: &Failure) -> String {
+    let Failure::Hook { hook, .. } = failure else {
+        return String::new();
+    };
+    let known = report.hooks.iter().find(|known| known.name == *hook);
+    let Some(known) = known.filter(|known| known.started.is_some()) else {
+        return String::new();
+    };
+    let running = if known.still_running {
+        ", still running"
+    } else {
+        ""
+    };
+    format!("{running}, after {:.1?}", known.took)
 }
 
 /// The requests that are in flight, and that nobody will have the time to cut: a line for each kind.
