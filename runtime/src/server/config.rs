@@ -87,7 +87,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first of the variables, in the order of the table above, whose value is not allowed.
+    /// Every one of the variables whose value is not allowed, in the order of the table above.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(&Variables::from_env())
     }
@@ -113,26 +113,28 @@ impl Config {
     ///
     /// Those of [`from_env`](Self::from_env).
     pub fn read(variables: &Variables) -> Result<Self, ConfigError> {
-        let port = variables.decimal(PORT, 0..=u16::MAX, "")?;
+        let mut refused = Vec::new();
+        let port = taken(variables.decimal(PORT, 0..=u16::MAX, ""), &mut refused);
         let wants_path = matches!(variables.text(LISTEN), Ok(Some(text)) if text.starts_with(UNIX));
         let allowed = if wants_path {
             AddrError::allowed_path()
         } else {
             "an IP address, localhost, or unix: and a path; a port goes into PORT".into()
         };
-        let listen = variables.read(LISTEN, &allowed, listen)?;
-        if matches!(listen, Some(Listen::Unix(_))) {
+        let listen = taken(variables.read(LISTEN, &allowed, listen), &mut refused);
+        if port.is_some() && matches!(listen, Some(Listen::Unix(_))) {
             let allowed = "none, since LISTEN is a Unix socket, which has no port";
-            variables.read(PORT, allowed, |_| None::<()>)?;
+            taken(variables.read(PORT, allowed, |_| None::<()>), &mut refused);
         }
-        Ok(Self {
+        let read = Self {
             port,
             listen,
-            lame_duck: variables.millis(LAME_DUCK_MS)?,
-            drain_timeout: variables.millis(GRACEFUL_SHUTDOWN_TIMEOUT_MS)?,
-            grace_period: variables.millis_above_zero(GRACE_PERIOD_MS)?,
+            lame_duck: taken(variables.millis(LAME_DUCK_MS), &mut refused),
+            drain_timeout: taken(variables.millis(GRACEFUL_SHUTDOWN_TIMEOUT_MS), &mut refused),
+            grace_period: taken(variables.millis_above_zero(GRACE_PERIOD_MS), &mut refused),
             kubernetes: variables.is_filled(KUBERNETES_SERVICE_HOST),
-        })
+        };
+        ConfigError::of_all(refused).map_or(Ok(read), Err)
     }
 
     /// The port to listen on. Default 5000; 0 asks the operating system for a free one.
@@ -197,6 +199,14 @@ impl Config {
             _ => false,
         }
     }
+}
+
+/// What was read, if it may be that; what was refused is kept for those who are to hear of all of it.
+fn taken<T>(read: Result<Option<T>, ConfigError>, refused: &mut Vec<ConfigError>) -> Option<T> {
+    read.unwrap_or_else(|error| {
+        refused.push(error);
+        None
+    })
 }
 
 /// What the path of a Unix socket stands behind.

@@ -40,6 +40,26 @@ pub enum ConfigError {
         /// What it may be set to.
         allowed: String,
     },
+    /// More than one is refused: these, in the order in which they are read.
+    #[error("{}", joined(.0))]
+    Several(Vec<Self>),
+}
+
+impl ConfigError {
+    /// All of these in one; `None` if there are none.
+    pub(super) fn of_all(mut refused: Vec<Self>) -> Option<Self> {
+        if refused.len() > 1 {
+            Some(Self::Several(refused))
+        } else {
+            refused.pop()
+        }
+    }
+}
+
+/// One line for all.
+fn joined(refused: &[ConfigError]) -> String {
+    let lines: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    lines.join("; ")
 }
 
 /// A value in quotes, with control characters escaped: a message is one line whatever it was.

@@ -325,18 +325,30 @@ fn a_variable_that_is_not_text_is_refused_with_what_can_be_read_of_it() {
 }
 
 #[test]
-fn the_first_bad_variable_of_the_table_is_the_one_that_is_named() {
+fn every_bad_variable_is_named_in_the_order_of_the_table() {
     let mut bad = OURS.map(|(variable, _, _)| (variable, "?"));
     bad.reverse();
     for fixed in 0..bad.len() {
-        let named = bad[bad.len() - 1 - fixed].0;
-        let variables = &bad[..bad.len() - fixed];
-        let error = Config::from_vars(variables.iter().copied()).unwrap_err();
-        let ConfigError::NotAllowed { variable, .. } = error else {
-            panic!("{error}");
+        let bad = &bad[..bad.len() - fixed];
+        let error = Config::from_vars(bad.iter().copied()).unwrap_err();
+        let text = error.to_string();
+        let refused = if let ConfigError::Several(refused) = &error {
+            refused.clone()
+        } else {
+            vec![error.clone()]
         };
-        assert_eq!(variable, named);
+        let named: Vec<String> = refused.iter().map(ToString::to_string).collect();
+        assert_eq!(text, named.join("; "));
+        let expected: Vec<&str> = bad.iter().rev().map(|(variable, _)| *variable).collect();
+        let named: Vec<&str> = named
+            .iter()
+            .filter_map(|text| text.split(' ').next())
+            .collect();
+        assert_eq!(named, expected);
     }
+    // A port that is none is not also one too many.
+    let both = Config::from_vars([("PORT", "x"), ("LISTEN", "unix:/a")]);
+    assert!(matches!(both, Err(ConfigError::NotAllowed { .. })));
 }
 
 #[test]
