@@ -41,7 +41,7 @@ const NONE_YET: u32 = 0x7fff_ffff;
 /// `CANCEL` (RFC 9113, 7).
 const CANCEL: u32 = 8;
 
-/// No frame of ours or of a peer that keeps to our settings is longer.
+/// No frame of a peer that keeps to our settings is longer. Ours are as long as the peer's settings allow.
 const LONGEST: usize = 16 * 1024;
 
 /// More streams than that are never open at once; those that the peer has reset are not told apart.
@@ -87,7 +87,7 @@ impl Frames {
             return 0;
         };
         let (open, ping, last) = (&mut self.open, &mut self.ping, &mut self.last);
-        let known = heads.feed(bytes, |frame| match frame.kind {
+        heads.feed(bytes, |frame| match frame.kind {
             DATA | HEADERS if frame.flags & END_STREAM != 0 => drop(open.remove(&frame.stream)),
             HEADERS if open.len() < MOST_STREAMS => drop(open.insert(frame.stream)),
             RST_STREAM => drop(open.remove(&frame.stream)),
@@ -98,10 +98,6 @@ impl Frames {
             },
             _ => {}
         });
-        if !known {
-            self.outgoing = None;
-            self.open.clear();
-        }
         self.settle()
     }
 
@@ -119,16 +115,14 @@ impl Frames {
         let mut looked = 0;
         if let Incoming::Before { heads, newest } = &mut self.incoming {
             let (mut rest, mut agrees) = (&*bytes, false);
-            let known = heads.feed_until(&mut rest, |frame| {
+            heads.feed_until(&mut rest, |frame| {
                 if frame.kind == HEADERS {
                     *newest = frame.stream.max(*newest);
                 }
                 agrees = frame.kind == PING && frame.flags & ACK != 0 && frame.payload == ping;
                 agrees
             });
-            if !known {
-                self.incoming = Incoming::Lost;
-            } else if agrees {
+            if agrees {
                 looked = bytes.len() - rest.len();
                 self.incoming = Incoming::Behind(Behind::new(*newest));
             }
@@ -243,23 +237,23 @@ impl Heads {
         }
     }
 
-    /// Hands out every frame whose head is complete; `false` if these are no frames.
-    fn feed(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Frame)) -> bool {
+    /// Hands out every frame whose head is complete.
+    fn feed(&mut self, mut bytes: &[u8], mut seen: impl FnMut(Frame)) {
         self.feed_until(&mut bytes, |frame| {
             seen(frame);
             false
-        })
+        });
     }
 
     /// The same, up to a frame that is the last one to be `seen`; what comes behind its head stays in
     /// `bytes`.
-    fn feed_until(&mut self, bytes: &mut &[u8], mut seen: impl FnMut(Frame) -> bool) -> bool {
+    fn feed_until(&mut self, bytes: &mut &[u8], mut seen: impl FnMut(Frame) -> bool) {
         loop {
             let skipped = self.skip.min(bytes.len());
             bytes.advance(skipped);
             self.skip -= skipped;
             if bytes.is_empty() {
-                return true;
+                return;
             }
             let wanted = self.wanted() - self.head.len();
             let taken = wanted.min(bytes.len());
@@ -275,9 +269,6 @@ impl Heads {
             let payload = if head.len() >= 8 { head.get_u64() } else { 0 };
             self.skip = len - (self.head.len() - HEAD);
             self.head.clear();
-            if len > LONGEST {
-                return false;
-            }
             let frame = Frame {
                 kind,
                 flags: flags.unwrap_or_default(),
@@ -285,7 +276,7 @@ impl Heads {
                 payload,
             };
             if seen(frame) {
-                return true;
+                return;
             }
         }
     }
@@ -443,6 +434,8 @@ mod tests {
             frame(HEADERS, 0, 7, b"cut"),
             frame(RST_STREAM, 0, 7, &[0; 4]),
             frame(HEADERS, 0, 9, b"tunnel too"),
+            // As long as the peer allows.
+            frame(DATA, 0, 9, &[0; 60_000]),
         ]
         .concat();
         let mut frames = Frames::default();
@@ -463,8 +456,6 @@ mod tests {
             frames.sent(&frame(HEADERS, 0, stream, b""), true);
         }
         assert_eq!(frames.open.len(), MOST_STREAMS);
-        frames.sent(&[0xff; 9], false);
-        assert!(frames.resets().is_empty());
         let (sent, _) = agreeing();
         frames.sent(&sent, true);
         let answer = [REST, &frame(PING, ACK, 0, b"shutdown")].concat();
