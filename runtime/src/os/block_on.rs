@@ -1,12 +1,14 @@
 //! The main function's companion: a runtime whose end is bounded, and the watchdog beside it
 //! (floor 1).
 //!
-//! **Invariant:** no task or thread that is stuck holds the process once the stops have ended.
+//! **Invariant:** no task or thread that is stuck, and nothing that is slow, holds the process once the
+//! stops have ended.
 
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -29,10 +31,11 @@ use super::watchdog::Companion;
 ///   on stderr and ends the process with exit code 12. It does so even if every worker thread is
 ///   blocked. Time in which the process was frozen does not count.
 /// * Tasks that are left then are dropped, and get 100 ms for it. Blocking ones
-///   (`spawn_blocking`) and blocked ones are left behind: they end with the process. This is behind the
-///   stops and their budgets, as is what `main` still does: a millisecond or two, and on a machine whose
-///   every system call takes a second so many seconds. The 2 s that `Plan::explain` adds for the platform
-///   are for that.
+///   (`spawn_blocking`) and blocked ones are left behind: they end with the process. All of it, the end
+///   of the runtime's threads and the closing of its descriptors included, takes a millisecond or two;
+///   what takes longer than 1 s, on a machine that is starved or traced, is left behind as well. This is
+///   behind the stops and their budgets, as is what `main` still does: the 2 s that `Plan::explain` adds
+///   for the platform are for that.
 ///
 /// A write beyond the limit of file sizes (`ulimit -f`), of a log say, is an error from here on: SIGXFSZ,
 /// which would end the process in the middle of its work, is caught, unless the program has seen to it.
@@ -60,9 +63,42 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     // Nothing is used after the panic but what the runtime itself keeps consistent.
     let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(future)));
     runtime.block_on(companion.stops_ended());
-    runtime.shutdown_timeout(LEFTOVERS);
-    drop(companion);
+    leave_behind(PARTING, move || {
+        runtime.shutdown_timeout(LEFTOVERS);
+        drop(companion);
+    });
     ended.unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+/// How long a runtime and the thread beside it may take to end: 500 times what they do where nothing
+/// is wrong, and half of what the platform adds to a budget.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Does something on a thread of its own, and waits for it no longer than `limit`.
+fn leave_behind<F: FnOnce() + Send + 'static>(limit: Duration, work: F) {
+    fn take<F>(work: &Mutex<Option<F>>) -> Option<F> {
+        work.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+    // Shared, since a closure is lost with the thread that the OS does not give.
+    let work = Arc::new(Mutex::new(Some(work)));
+    let (done, ended) = channel::<()>();
+    let theirs = Arc::clone(&work);
+    let thread = os_thread("lamp-leaver", move || {
+        if let Some(work) = take(&theirs) {
+            work();
+        }
+        drop(done);
+    });
+    match thread {
+        // Nothing is sent: it ends with its sender, or the limit does.
+        Ok(_left) => drop(ended.recv_timeout(limit)),
+        // Better without a limit than not at all.
+        Err(_) => {
+            if let Some(work) = take(&work) {
+                work();
+            }
+        }
+    }
 }
 
 /// How long tasks that are left may take to be dropped.

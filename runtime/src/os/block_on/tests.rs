@@ -125,6 +125,40 @@ fn a_runtime_that_does_not_come_to_be_is_left_behind_with_a_word() {
 }
 
 #[test]
+fn what_does_not_end_is_left_behind_and_what_ends_is_waited_for() {
+    let (stays, never) = channel::<()>();
+    leave_behind(Duration::from_millis(50), move || {
+        let _ended = never.recv();
+    });
+    drop(stays);
+
+    let ended = Arc::new(AtomicBool::new(false));
+    let ends = Arc::clone(&ended);
+    leave_behind(Duration::MAX, move || ends.store(true, Ordering::SeqCst));
+    assert!(ended.load(Ordering::SeqCst));
+}
+
+#[test]
+fn nothing_of_the_runtime_is_left_when_its_end_was_waited_for() {
+    struct Captured(Arc<AtomicBool>);
+    impl Drop for Captured {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let dropped = Arc::new(AtomicBool::new(false));
+    let captured = Captured(Arc::clone(&dropped));
+    block_on(async {
+        #[expect(clippy::disallowed_methods, reason = "the thing under test")]
+        drop(tokio::spawn(async move {
+            let _captured = captured;
+            std::future::pending::<()>().await;
+        }));
+    });
+    assert!(dropped.load(Ordering::SeqCst));
+}
+
+#[test]
 fn what_tokio_does_not_take_from_its_environment_is_told_in_its_words() {
     let panics = || -> io::Result<()> { resume_unwind(Box::new("cannot be set to 0")) };
     let panicked = catch_unwind(|| build(Duration::MAX, panics));

@@ -11,8 +11,7 @@
 
 use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lamplighter_lifecycle::Signal;
@@ -90,8 +89,9 @@ pub(super) fn pair() -> io::Result<(ReadEnd, PipeWriter)> {
 #[derive(Debug)]
 pub(super) struct ReadEnd<R = PipeReader> {
     reader: R,
-    /// How many bytes are in there that were told: reading them failed.
-    unread: AtomicUsize,
+    /// How many bytes are in there that were told: reading them failed. Held by whoever reads, so that
+    /// two threads never tell the same byte.
+    unread: Mutex<usize>,
 }
 
 impl<R: AsFd> ReadEnd<R>
@@ -101,22 +101,54 @@ where
     const fn new(reader: R) -> Self {
         Self {
             reader,
-            unread: AtomicUsize::new(0),
+            unread: Mutex::new(0),
         }
     }
 
     /// Empties it without waiting, and counts the bytes that have come since the last call.
     pub(super) fn take(&self) -> usize {
-        let (taken, failed) = drain(&self.reader);
+        let mut unread = self.unread();
+        let (taken, failed) = self.drain();
         let left = failed.map_or(0, |error| {
-            let left = ioctl_fionread(&self.reader).unwrap_or(0);
-            if left > 0 && !self.is_unreadable() {
+            let left = self.left();
+            if left > 0 && *unread == 0 {
                 log::warn!(target: "lamplighter::os", %error, "a signal has come and cannot be read");
             }
-            usize::try_from(left).unwrap_or(usize::MAX)
+            left
         });
-        let told = self.unread.swap(left, Ordering::Relaxed);
+        let told = std::mem::replace(&mut *unread, left);
         taken.saturating_add(left).saturating_sub(told)
+    }
+
+    /// Reads until nothing is left, and says how much that was, and what kept it from reading the rest.
+    fn drain(&self) -> (usize, Option<io::Error>) {
+        let mut reader = &self.reader;
+        let mut taken = 0;
+        let mut bytes = [0; 64];
+        let mut empty = false;
+        loop {
+            match reader.read(&mut bytes) {
+                Ok(0) => return (taken, None),
+                Ok(n) => taken += n,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Who says so is not believed where bytes are counted. One may have come just now,
+                    // which is then read.
+                    if self.left() == 0 {
+                        return (taken, None);
+                    }
+                    if std::mem::replace(&mut empty, true) {
+                        return (taken, Some(error));
+                    }
+                }
+                Err(error) => return (taken, Some(error)),
+            }
+        }
+    }
+
+    /// How many bytes are in there.
+    fn left(&self) -> usize {
+        let left = ioctl_fionread(&self.reader).unwrap_or(0);
+        usize::try_from(left).unwrap_or(usize::MAX)
     }
 }
 
@@ -124,7 +156,11 @@ impl<R> ReadEnd<R> {
     /// Whether something is in there that could not be read: to wait for more of it would be to wait for
     /// nothing.
     fn is_unreadable(&self) -> bool {
-        self.unread.load(Ordering::Relaxed) > 0
+        *self.unread() > 0
+    }
+
+    fn unread(&self) -> MutexGuard<'_, usize> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,32 +187,19 @@ pub(super) fn wait(control: &ReadEnd, readers: &[Reader], limit: Option<Duration
     }
 }
 
-/// Reads until nothing is left, and says how much that was, and what kept it from reading the rest.
-fn drain(mut reader: impl Read) -> (usize, Option<io::Error>) {
-    let mut taken = 0;
-    let mut bytes = [0; 64];
-    loop {
-        match reader.read(&mut bytes) {
-            Ok(0) => return (taken, None),
-            Ok(n) => taken += n,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return (taken, None),
-            Err(error) => return (taken, Some(error)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::BorrowedFd;
-    use std::sync::atomic::AtomicBool;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::os::clock::Moment;
 
-    /// A pipe whose bytes cannot be read while the kernel is out of memory.
+    /// A pipe whose bytes cannot be read while the kernel says this.
     struct Deaf {
         reader: PipeReader,
         deaf: AtomicBool,
+        says: Errno,
     }
 
     impl AsFd for Deaf {
@@ -188,17 +211,18 @@ mod tests {
     impl Read for &Deaf {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             if self.deaf.load(Ordering::Relaxed) {
-                return Err(Errno::NOMEM.into());
+                return Err(self.says.into());
             }
             (&self.reader).read(into)
         }
     }
 
-    fn deaf() -> (ReadEnd<Deaf>, PipeWriter) {
+    fn deaf(says: Errno) -> (ReadEnd<Deaf>, PipeWriter) {
         let (end, writer) = pair().unwrap();
         let reader = Deaf {
             reader: end.reader,
             deaf: AtomicBool::new(true),
+            says,
         };
         (ReadEnd::new(reader), writer)
     }
@@ -218,18 +242,45 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_once_all_the_same() {
-        let (end, mut writer) = deaf();
-        assert_eq!(end.take(), 0);
-        writer.write_all(&[0; 2]).unwrap();
-        assert_eq!((end.take(), end.take()), (2, 0));
-        writer.write_all(&[0]).unwrap();
-        assert_eq!((end.take(), end.take()), (1, 0));
-        assert!(end.is_unreadable());
+        // "Out of memory", and "nothing is there", which is not true.
+        for says in [Errno::NOMEM, Errno::AGAIN] {
+            let (end, mut writer) = deaf(says);
+            assert_eq!(end.take(), 0);
+            assert!(!end.is_unreadable());
+            writer.write_all(&[0; 2]).unwrap();
+            assert_eq!((end.take(), end.take()), (2, 0));
+            writer.write_all(&[0]).unwrap();
+            assert_eq!((end.take(), end.take()), (1, 0));
+            assert!(end.is_unreadable());
 
-        writer.write_all(&[0]).unwrap();
-        end.reader.deaf.store(false, Ordering::Relaxed);
-        assert_eq!((end.take(), end.take()), (1, 0));
-        assert!(!end.is_unreadable());
+            writer.write_all(&[0]).unwrap();
+            end.reader.deaf.store(false, Ordering::Relaxed);
+            assert_eq!((end.take(), end.take()), (1, 0));
+            assert!(!end.is_unreadable());
+        }
+    }
+
+    #[test]
+    fn what_two_threads_read_at_once_is_told_once() {
+        let (end, mut writer) = pair().unwrap();
+        let (sent, ends) = (4_000, AtomicBool::new(false));
+        let told: usize = std::thread::scope(|scope| {
+            let readers = [(); 2].map(|()| {
+                scope.spawn(|| {
+                    let mut told = 0;
+                    while !ends.load(Ordering::Acquire) {
+                        told += end.take();
+                    }
+                    told + end.take()
+                })
+            });
+            for _ in 0..sent {
+                writer.write_all(&[0]).unwrap();
+            }
+            ends.store(true, Ordering::Release);
+            readers.map(|reader| reader.join().unwrap()).iter().sum()
+        });
+        assert_eq!(told, sent);
     }
 
     #[test]
@@ -238,7 +289,7 @@ mod tests {
         let (end, mut writer) = pair().unwrap();
         writer.write_all(&[0]).unwrap();
         // As a read that failed leaves it.
-        end.unread.store(1, Ordering::Relaxed);
+        *end.unread() = 1;
         let reader = Reader {
             signal: Signal::Sigterm,
             end: Arc::new(end),
