@@ -93,6 +93,8 @@ struct Parts {
     refused: Option<StartReason>,
     /// Whether `listen` was called.
     listens: bool,
+    /// Which variables say where to listen, where `listen` was not called.
+    place_note: Option<String>,
 }
 
 impl Server {
@@ -111,6 +113,7 @@ impl Server {
                 source: None,
                 refused: None,
                 listens: false,
+                place_note: None,
             })),
         }
     }
@@ -144,10 +147,14 @@ impl Server {
                 "in a pod, and told nothing of a plan: taking a lame duck of 5 s within 28 s"
             );
         }
+        if let Some(note) = config.plan_note() {
+            self.life.set_plan_note(note);
+        }
         let bind = Bind::from(config.address());
         self.plan(config.plan()).change(|parts| {
             if !parts.listens {
                 parts.binds = vec![bind];
+                parts.place_note = Some(config.place_note());
             }
         })
     }
@@ -166,6 +173,7 @@ impl Server {
         if let Some(parts) = &mut self.parts {
             if !std::mem::replace(&mut parts.listens, true) {
                 parts.binds.clear();
+                parts.place_note = None;
             }
             parts.binds.push(bind);
         }
@@ -462,6 +470,7 @@ impl Server {
         let start = Start {
             life: Arc::clone(life),
             binds: parts.binds,
+            place_note: parts.place_note,
             network: parts.network,
             transport: transport.clone(),
             admin,

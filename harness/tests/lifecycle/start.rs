@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use lamplighter::{
-    Addr, Cause, Check, HookOutcome, Network, Phase, Plan, Server, ServerEventKind as Event,
-    ServerState, StartError, StartReason, TcpNetwork,
+    Addr, Cause, Check, Config, HookOutcome, Network, Phase, Plan, Server,
+    ServerEventKind as Event, ServerState, StartError, StartReason, TcpNetwork,
 };
 use lamplighter_harness::{Gate, Probe, Recorder, TestServer, own_loopback, within};
 
@@ -50,6 +50,35 @@ async fn a_port_that_is_taken_fails_the_start_and_names_the_address() {
     let mut other = Probe::connect(addr).await.unwrap();
     drop(listener.accept().unwrap());
     assert!(other.end().await.is_end());
+}
+
+#[tokio::test]
+async fn an_address_or_a_plan_that_variables_have_set_is_refused_with_their_names() {
+    let plain = || Server::new(axum::Router::new());
+    let (_listener, addr) = taken().unwrap();
+    let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+    let config = Config::from_vars([("PORT", &port), ("LISTEN", &ip)]).unwrap();
+    let refused = async |server: Server| server.start().await.unwrap_err().to_string();
+    let error = refused(plain().config(&config)).await;
+    let named = format!("; PORT is {port}, LISTEN is {ip} (after ");
+    assert!(error.contains(&named), "{error}");
+    // Where the program says it, no variable does, whoever comes first.
+    for server in [
+        plain().listen(addr).config(&config),
+        plain().config(&config).listen(addr),
+    ] {
+        let error = refused(server).await;
+        assert!(!error.contains("PORT"), "{error}");
+    }
+
+    let config = Config::from_vars([("GRACE_PERIOD_MS", "1000")]).unwrap();
+    let server = plain().config(&config);
+    let error = server.start().await.unwrap_err();
+    assert!(matches!(error.reason(), StartReason::Plan(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.contains("; GRACE_PERIOD_MS is 1000 (after "), "{text}");
+    let line = error.report().to_string();
+    assert!(line.contains("; GRACE_PERIOD_MS is 1000"), "{line}");
 }
 
 fn hello_on(addr: SocketAddr) -> Server {

@@ -30,7 +30,8 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     let addr = taken.local_addr().unwrap();
     let exit = refused(quickstart().env("PORT", addr.port())).await;
     assert_eq!(exit.code, Some(69), "{exit}");
-    said(&exit, &[&addr.to_string(), "in use"]);
+    let port = format!("PORT is {}, LISTEN is 127.0.0.1", addr.port());
+    said(&exit, &[&addr.to_string(), "in use", &port]);
     // In the log, and not again by the program that ends with it.
     assert_eq!(exit.stderr.matches("in use").count(), 1, "{exit}");
     // The hooks of a start that failed run, too, and it is said before that it failed.
@@ -81,7 +82,8 @@ async fn a_plan_that_does_not_add_up_is_refused_with_its_sum() {
         .env("GRACEFUL_SHUTDOWN_TIMEOUT_MS", 9000);
     let exit = refused(program).await;
     assert_eq!(exit.code, Some(78), "{exit}");
-    said(&exit, &["= 14 s", "grace_period at least 14 s"]);
+    let set = "GRACEFUL_SHUTDOWN_TIMEOUT_MS is 9000, GRACE_PERIOD_MS is 10000";
+    said(&exit, &["= 14 s", "grace_period at least 14 s", set]);
 }
 
 #[tokio::test]

@@ -56,6 +56,8 @@ pub struct Machine {
     now: Instant,
     phase: Phase,
     plan: Plan,
+    /// What stands behind the words about a plan that does not hold.
+    plan_note: Option<Arc<str>>,
     /// What the plan comes to, or the default one's budget where the plan does not hold.
     budget: Budget,
     entered: [Option<Instant>; Phase::ALL.len()],
@@ -121,6 +123,7 @@ impl Machine {
             now: Instant::ZERO,
             phase: Phase::Created,
             plan: Plan::default(),
+            plan_note: None,
             budget: Budget::default(),
             entered,
             timers: Timers::default(),
@@ -274,6 +277,18 @@ impl Machine {
             self.budget = plan.budget().unwrap_or_default();
             self.plan = plan;
         }
+    }
+
+    /// Says where the times of the plan come from, for people: of a plan that does not hold it is told
+    /// behind the reason. It stays when the plan is replaced.
+    pub fn set_plan_note(&mut self, note: impl Into<Arc<str>>) {
+        self.plan_note = Some(note.into());
+    }
+
+    /// What [`set_plan_note`](Self::set_plan_note) was told last.
+    #[must_use]
+    pub const fn plan_note(&self) -> Option<&Arc<str>> {
+        self.plan_note.as_ref()
     }
 
     /// Whether connections are told of one by one; if not, only the ledger keeps them.

@@ -174,6 +174,38 @@ impl Config {
         plan
     }
 
+    /// Which variables have a part in the plan, for people; `None` if none has.
+    pub(super) fn plan_note(&self) -> Option<String> {
+        let given = [
+            (LAME_DUCK_MS, self.lame_duck),
+            (GRACEFUL_SHUTDOWN_TIMEOUT_MS, self.drain_timeout),
+            (GRACE_PERIOD_MS, self.grace_period),
+        ];
+        let named: Vec<String> = given
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name} is {}", value?.as_millis())))
+            .collect();
+        (!named.is_empty()).then(|| named.join(", "))
+    }
+
+    /// Which variables say where to listen, for people.
+    pub(super) fn place_note(&self) -> String {
+        let given = |name, value: Option<String>| match value {
+            Some(value) => format!("{name} is {value}"),
+            None => format!("{name} is not set"),
+        };
+        let listen = |listen: &Listen| match listen {
+            Listen::Ip(ip) => ip.to_string(),
+            Listen::Unix(addr) => addr.to_string(),
+        };
+        let listens = given(LISTEN, self.listen.as_ref().map(listen));
+        if let Some(Listen::Unix(_)) = self.listen {
+            return listens;
+        }
+        let port = given(PORT, self.port.map(|port| port.to_string()));
+        format!("{port}, {listens}")
+    }
+
     /// Whether [`plan`](Self::plan) is the one for a pod of which nothing is known.
     ///
     /// The server logs it, so that a lame duck nobody asked for is no riddle.

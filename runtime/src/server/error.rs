@@ -18,14 +18,22 @@ use crate::transport::{LimitsError, ProtocolError};
 #[derive(Debug)]
 pub struct StartError {
     reason: StartReason,
+    /// Which variables of the environment had a part in it.
+    note: Option<Arc<str>>,
     after: Duration,
     report: Report,
 }
 
 impl StartError {
-    pub(crate) const fn new(reason: StartReason, after: Duration, report: Report) -> Self {
+    pub(crate) const fn new(
+        reason: StartReason,
+        note: Option<Arc<str>>,
+        after: Duration,
+        report: Report,
+    ) -> Self {
         Self {
             reason,
+            note,
             after,
             report,
         }
@@ -56,7 +64,11 @@ impl StartError {
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (after {:.3?})", self.reason, self.after)
+        write!(f, "{}", self.reason)?;
+        if let Some(note) = &self.note {
+            write!(f, "; {note}")?;
+        }
+        write!(f, " (after {:.3?})", self.after)
     }
 }
 

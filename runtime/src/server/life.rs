@@ -46,6 +46,8 @@ pub(crate) struct Life {
     watch: Mutex<Option<WatchGuard>>,
     pub(crate) addrs: OnceLock<Arc<[Bound]>>,
     pub(crate) reason: OnceLock<StartReason>,
+    /// Which variables chose the address that was refused.
+    pub(crate) place_note: OnceLock<Arc<str>>,
     /// The tasks and threads of the user's work.
     pub(crate) rolls: OnceLock<Rolls>,
     progress: Watched<Progress>,
@@ -125,6 +127,7 @@ impl Life {
             watch: Mutex::new(None),
             addrs: OnceLock::new(),
             reason: OnceLock::new(),
+            place_note: OnceLock::new(),
             rolls: OnceLock::new(),
             progress: Watched::new(progress),
             acted: Watched::new(Phase::Created),
@@ -298,6 +301,11 @@ impl Life {
         self.lock().machine.set_plan(plan);
     }
 
+    #[cfg(feature = "config")]
+    pub(crate) fn set_plan_note(&self, note: String) {
+        self.lock().machine.set_plan_note(note);
+    }
+
     pub(crate) fn register_hook(&self, hook: Hook) -> Result<(), HookError> {
         let (spec, run) = hook.into_parts();
         let mut inner = self.lock();
@@ -433,7 +441,13 @@ impl Life {
         });
         let after = self.ask(|machine| machine.entered(Phase::LameDuck));
         let after = after.unwrap_or_default().since(Instant::ZERO);
-        StartError::new(reason, after, report)
+        let note = if let StartReason::Plan(_) = &reason {
+            self.ask(|machine| machine.plan_note().cloned())
+        } else {
+            // Set where an address was refused, and nowhere else.
+            self.place_note.get().cloned()
+        };
+        StartError::new(reason, note, after, report)
     }
 
     /// The complete report, from when everybody may know it.

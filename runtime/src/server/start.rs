@@ -58,6 +58,8 @@ async fn rounds(life: &Life, red: &Mutex<Arc<str>>) {
 pub(crate) struct Start {
     pub(crate) life: Arc<Life>,
     pub(crate) binds: Vec<Bind>,
+    /// Which variables say where to listen.
+    pub(crate) place_note: Option<String>,
     pub(crate) network: BoxNetwork,
     pub(crate) transport: Transport,
     pub(crate) admin: Option<Admin>,
@@ -129,22 +131,29 @@ impl Start {
         for bind in std::mem::take(&mut self.binds) {
             match bind.open(&self.network).await {
                 Ok(listener) => open.push(listener),
-                Err(error) => return Err(self.refused(error)),
+                Err(error) => return Err(self.refused(error, self.place_note.as_deref())),
             }
         }
         let admin = match self.admin.take() {
             None => None,
             Some(Admin { bind, transport }) => match bind.open(&self.network).await {
                 Ok(listener) => Some((listener, transport)),
-                Err(error) => return Err(self.refused(error)),
+                Err(error) => return Err(self.refused(error, None)),
             },
         };
         self.accept(open, admin);
         Ok(())
     }
 
-    fn refused(&self, error: BindError) -> StartFailure {
-        let message = error.to_string().into();
+    fn refused(&self, error: BindError, note: Option<&str>) -> StartFailure {
+        let message = match note {
+            None => error.to_string(),
+            Some(note) => {
+                self.life.place_note.get_or_init(|| note.into());
+                format!("{error}; {note}")
+            }
+        };
+        let message = message.into();
         let configuration = error.is_configuration();
         self.life
             .reason

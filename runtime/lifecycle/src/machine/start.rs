@@ -4,9 +4,10 @@
 //! **Invariant:** its deadlines move later by time in which the process did not run, and by no other.
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::sync::Arc;
 
-use super::{Listeners, Machine, Manner, Timer, WorkerState};
+use super::{CheckError, Listeners, Machine, Manner, Timer, WorkerState};
 use crate::effect::{Announcement, Directive, Effect, Readiness};
 use crate::event::Event;
 use crate::failure::Failure;
@@ -28,7 +29,11 @@ impl Machine {
         self.effects
             .push_back(Effect::Announce(Announcement::Start));
         if let Err(error) = self.check() {
-            self.on_start_failed(StartFailure::Configuration(format!("{error}").into()));
+            let message = match (&error, &self.plan_note) {
+                (CheckError::Plan(error), Some(note)) => format!("{error}; {note}"),
+                _ => error.to_string(),
+            };
+            self.on_start_failed(StartFailure::Configuration(message.into()));
             return;
         }
         self.start.live = true;

@@ -3,6 +3,7 @@
 //! **Invariant:** every message names the address.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
 #[cfg(unix)]
 use super::InheritedError;
@@ -74,6 +75,7 @@ fn advice(addr: &Addr, error: &io::Error) -> &'static str {
     if matches!(addr, Addr::Unix(_)) {
         return advice_on_path(error);
     }
+    let takes_both = |addr: SocketAddr| addr.is_ipv6() && addr.ip().is_unspecified();
     let privileged = matches!(addr.port(), Some(1..1024));
     // Kinds rather than numbers, so that simulated networks get the same advice.
     #[expect(
@@ -81,10 +83,10 @@ fn advice(addr: &Addr, error: &io::Error) -> &'static str {
         reason = "advice exists for these kinds only"
     )]
     match error.kind() {
-        ErrorKind::AddrInUse => {
-            "; something else listens there: stop it (`ss -ltnp` names it), or choose another \
-             port (port 0 takes a free one); [::] and a port takes that port of IPv4 as well"
+        ErrorKind::AddrInUse if addr.tcp().is_some_and(takes_both) => {
+            "; `ss -ltnp` names who does, of IPv4 as well; port 0 takes a free one"
         }
+        ErrorKind::AddrInUse => "; `ss -ltnp` names who does; port 0 takes a free one",
         ErrorKind::PermissionDenied if privileged => {
             "; ports below 1024 need the capability CAP_NET_BIND_SERVICE: grant it, or choose a \
              port from 1024 on and let the container or the balancer map it"
@@ -130,7 +132,9 @@ mod tests {
             in_use.starts_with("cannot listen on 0.0.0.0:5000: "),
             "{in_use}"
         );
-        assert!(in_use.contains("something else listens there"), "{in_use}");
+        assert!(in_use.contains("`ss -ltnp` names who does; "), "{in_use}");
+        let both = message("[::]:5000", Errno::ADDRINUSE);
+        assert!(both.contains("names who does, of IPv4 as well"), "{both}");
         let privileged = message("[::]:80", Errno::ACCESS);
         assert!(
             privileged.starts_with("cannot listen on [::]:80: "),

@@ -153,6 +153,36 @@ fn only_what_is_set_is_set_in_the_plan() {
 }
 
 #[test]
+fn the_variables_with_a_part_in_a_setting_are_named_with_their_values() {
+    for (variables, place, plan) in [
+        (vec![], "PORT is not set, LISTEN is not set", None),
+        (
+            vec![("PORT", "80"), ("GRACE_PERIOD_MS", "9000")],
+            "PORT is 80, LISTEN is not set",
+            Some("GRACE_PERIOD_MS is 9000"),
+        ),
+        (
+            vec![
+                ("LISTEN", "::1"),
+                ("GRACEFUL_SHUTDOWN_TIMEOUT_MS", "2"),
+                ("LAME_DUCK_MS", "1"),
+            ],
+            "PORT is not set, LISTEN is ::1",
+            Some("LAME_DUCK_MS is 1, GRACEFUL_SHUTDOWN_TIMEOUT_MS is 2"),
+        ),
+        (
+            vec![("LISTEN", "unix:/run/app.sock")],
+            "LISTEN is unix:/run/app.sock",
+            None,
+        ),
+    ] {
+        let config = Config::from_vars(variables).unwrap();
+        assert_eq!(config.place_note(), place);
+        assert_eq!(config.plan_note().as_deref(), plan);
+    }
+}
+
+#[test]
 fn of_two_variables_with_one_name_the_first_counts() {
     let config = Config::from_vars([("PORT", "1"), ("PORT", "wrong")]).unwrap();
     assert_eq!(config.port(), 1);

@@ -153,6 +153,21 @@ fn a_bad_configuration_fails_the_start_before_it_begins() {
 }
 
 #[test]
+fn where_a_plan_comes_from_is_told_where_it_does_not_hold_and_of_nothing_else() {
+    let told = |plan: Plan, hooks: &[&str]| {
+        let mut life = Life::new(plan).hooks(hooks);
+        life.model.machine.set_plan_note("LAME_DUCK_MS is 20000");
+        life.input(Input::Start);
+        let failure = life.report().outcome.start_failure.clone();
+        failure.unwrap().message().to_owned()
+    };
+    let plan = told(Plan::within(secs(10)).lame_duck(secs(20)), &[]);
+    assert!(plan.ends_with("; LAME_DUCK_MS is 20000"), "{plan}");
+    let hooks = told(Plan::new(), &["cache: datbase"]);
+    assert!(!hooks.contains("LAME_DUCK_MS"), "{hooks}");
+}
+
+#[test]
 fn readiness_that_is_not_proven_in_time_fails_the_start_with_what_was_red() {
     let mut life = Life::new(Plan::new());
     life.input(Input::Start).to(1000).input(Input::Bound);
