@@ -223,7 +223,12 @@ async fn a_handler_that_panics_is_logged_with_its_client_its_route_and_its_messa
     probe.request("/lamps/secret").await.unwrap();
     assert_eq!(probe.answer().await.status(), 500);
     let peer = probe.local_addr().unwrap();
-    assert!(server.stop().await.is_clean());
+    let report = server.stop().await;
+    assert!(report.is_clean());
+    assert!(
+        report.to_string().contains(" 1 answered, 0 cut, 1 failed;"),
+        "{report}"
+    );
     logs_assert(|lines| {
         let said = format!(
             "request failed connection=conn#1 peer={peer} method=GET route=\"/lamps/{{id}}\" \

@@ -60,6 +60,7 @@ async fn a_clean_stop_as_json_says_what_happened_and_nothing_else() {
                 "answered": 1,
                 "cut": 0,
                 "aborted": 0,
+                "failed": 0,
                 "late_unprocessed": 0,
                 "refused_retryable": 0,
             },

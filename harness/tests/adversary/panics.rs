@@ -21,6 +21,8 @@ use super::{Bomb, panics_quietly};
 
 /// A body that panics.
 enum Bad {
+    /// When asked for a part of it.
+    Part,
     /// When asked for its length.
     Size,
     /// When asked whether it has ended.
@@ -37,6 +39,9 @@ impl http_body::Body for Bad {
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if matches!(*self, Self::Part) {
+            panics_quietly("asked for a part");
+        }
         Poll::Ready(None)
     }
 
@@ -58,6 +63,7 @@ impl http_body::Body for Bad {
 fn app() -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
+        .route("/part", get(|| async { Body::new(Bad::Part) }))
         .route("/size", get(|| async { Body::new(Bad::Size) }))
         .route("/end", get(|| async { Body::new(Bad::End) }))
         .route(
@@ -112,6 +118,27 @@ async fn an_application_that_cannot_be_cloned_fails_its_requests_and_no_connecti
     let report = server.stop().await;
     let tally = report.connections().tally;
     assert_eq!((tally.begun, tally.answered), (9, 9), "{report}");
+    assert_eq!(tally.failed, 3, "{report}");
+    assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test]
+async fn an_answer_whose_body_panics_breaks_off_and_is_counted_as_failed() {
+    let server = TestServer::spawn(app()).await;
+    let mut probe = server.probe().await;
+    probe.request("/part").await.unwrap();
+    assert!(probe.end().await.is_end());
+    let mut http2 = server.probe().await;
+    http2.http2(Manners::Polite).await.unwrap();
+    let stream = http2.open_stream("/part").await.unwrap();
+    assert!(http2.streamed(stream).await.reset.is_some());
+    let report = server.stop().await;
+    let tally = report.connections().tally;
+    assert_eq!(
+        (tally.begun, tally.aborted, tally.failed),
+        (2, 2, 2),
+        "{report}"
+    );
     assert!(report.is_clean(), "{report}");
 }
 

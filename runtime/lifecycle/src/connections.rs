@@ -159,6 +159,9 @@ pub struct Tally {
     pub cut: u64,
     /// The peer left, or its protocol failed, before the answer was complete.
     pub aborted: u64,
+    /// The application panicked over it, or gave an error in an answer's place: its client has 500,
+    /// INTERNAL, or an answer that breaks off. Each is one of the above as well.
+    pub failed: u64,
     /// Reached us after the connection had been closed to new work, and was never begun.
     pub late_unprocessed: u64,
     /// HTTP/2 streams beyond the last one that GOAWAY named: never begun, safe to retry.
@@ -172,6 +175,7 @@ impl Tally {
         self.answered = self.answered.saturating_add(other.answered);
         self.cut = self.cut.saturating_add(other.cut);
         self.aborted = self.aborted.saturating_add(other.aborted);
+        self.failed = self.failed.saturating_add(other.failed);
         self.late_unprocessed = self.late_unprocessed.saturating_add(other.late_unprocessed);
         self.refused_retryable = self
             .refused_retryable

@@ -296,6 +296,9 @@ impl fmt::Display for Report {
         if self.connections.tally.aborted > 0 {
             write!(f, ", {} aborted", self.connections.tally.aborted)?;
         }
+        if self.connections.tally.failed > 0 {
+            write!(f, ", {} failed", self.connections.tally.failed)?;
+        }
         if self.connections.turned_away > 0 {
             write!(f, "; turned away {}", self.connections.turned_away)?;
         }

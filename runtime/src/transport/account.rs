@@ -59,6 +59,8 @@ pub(super) struct Account {
     dropped: AtomicU64,
     cut: AtomicU64,
     aborted: AtomicU64,
+    /// By the application's own fault.
+    failed: AtomicU64,
     /// What the last request of all was, for the report of answers stuck on their way.
     last_verb: AtomicU8,
     last_begun_at: AtomicU64,
@@ -114,6 +116,7 @@ impl Account {
             dropped: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             aborted: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
             last_verb: AtomicU8::new(Verb::Other as u8),
             // No request is older than its connection, whatever else is known of it.
             last_begun_at: AtomicU64::new(opened_at.as_nanos()),
@@ -319,6 +322,11 @@ impl Account {
         self.cut.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// The application has panicked over a request, or gave an error in an answer's place.
+    pub(super) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::AcqRel);
+    }
+
     pub(super) fn begun(&self) -> u64 {
         self.begun.load(Ordering::Relaxed)
     }
@@ -342,6 +350,7 @@ impl Account {
         tally.answered = flushed.saturating_sub(dropped) + self.answered.load(Ordering::Acquire);
         tally.cut = self.cut.load(Ordering::Acquire);
         tally.aborted = self.aborted.load(Ordering::Acquire) + dropped.min(flushed);
+        tally.failed = self.failed.load(Ordering::Relaxed);
         tally.late_unprocessed = self.late.load(Ordering::Relaxed);
         tally.refused_retryable = self.refused.load(Ordering::Relaxed);
         tally.begun = self.begun.load(Ordering::Relaxed);

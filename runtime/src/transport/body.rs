@@ -21,6 +21,7 @@ use super::infrastructure::InfrastructureBody;
 use super::parting;
 use super::service::BoxError;
 use super::spawning;
+use crate::os::tasks::panic_message;
 
 /// A request's hold on its connection's account, for as long as it is in flight.
 pub(super) enum Hold {
@@ -233,8 +234,12 @@ where
             ContentProj::Application { body } => polled(body, cx, Data::Application),
             ContentProj::Infrastructure { body } => polled(Pin::new(body), cx, Data::Own),
         };
-        let Some((frame, ended)) = polled else {
-            return Poll::Ready(Some(Err(BodyPanicked.into())));
+        let (frame, ended) = match polled {
+            Ok(polled) => polled,
+            Err(panicked) => {
+                exchange.fails(&panicked);
+                return Poll::Ready(Some(Err(panicked.into())));
+            }
         };
         if frame.is_pending() {
             exchange.waits(cx);
@@ -294,13 +299,13 @@ where
 /// A frame of a body, and whether the body has ended with it.
 type Polled<D> = (Poll<Option<Result<Frame<Data<D>>, BoxError>>>, bool);
 
-/// Polls a body; `None` if that panicked.
+/// Polls a body, which may panic.
 #[inline]
 fn polled<B, D>(
     mut body: Pin<&mut B>,
     cx: &mut Context<'_>,
     data: fn(B::Data) -> Data<D>,
-) -> Option<Polled<D>>
+) -> Result<Polled<D>, BodyPanicked>
 where
     B: Body,
     B::Error: Into<BoxError>,
@@ -312,7 +317,7 @@ where
         });
         (frame, body.is_end_stream())
     }))
-    .ok()
+    .map_err(|payload| BodyPanicked(panic_message(payload.as_ref())))
 }
 
 /// What HTTP/2 peers of a cut stream get to know: it is over, and not because of them.
@@ -326,8 +331,8 @@ pub(super) fn refused() -> BoxError {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("the body of an answer panicked")]
-struct BodyPanicked;
+#[error("the body of an answer panicked: {0}")]
+struct BodyPanicked(String);
 
 /// Some bytes of a body.
 pub(super) struct Chunk<D: Buf> {

@@ -3,6 +3,7 @@
 //! **Invariant:** every request that has begun is settled exactly once: answered, cut or aborted; or
 //! it took its connection over and ends with that.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::Context;
@@ -12,7 +13,9 @@ use lamplighter_lifecycle::Instant;
 
 use super::account::{Account, Token};
 use super::flag;
+use super::peer::Peer;
 use super::verb::Verb;
+use crate::os::log;
 
 /// One request, from its complete head to its settled end.
 pub(super) struct Exchange {
@@ -113,6 +116,24 @@ impl Exchange {
     /// Whether it is a CONNECT request.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self.verb, Verb::Connect)
+    }
+
+    /// The application has panicked over it, or gave an error in an answer's place: counts it, and logs
+    /// what its client is not told. Not which path it asked for: that is the peer's text, and may hold
+    /// secrets.
+    #[cold]
+    pub(super) fn fails(&self, error: &(dyn Error + Send + Sync)) {
+        self.account().failed();
+        let peer = Peer::current();
+        log::error!(
+            target: "lamplighter::transport",
+            connection = %self.account().id,
+            peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
+            method = %self.method(),
+            route = self.route().as_deref(),
+            %error,
+            "request failed"
+        );
     }
 
     /// The whole answer is made.

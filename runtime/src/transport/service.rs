@@ -30,7 +30,7 @@ use crate::os::tasks::panic_message;
 
 mod answering;
 
-use answering::{Answering, Step, failed};
+use answering::{Answering, Step};
 
 /// The body of a request, as hyper reads it.
 pub type Incoming = hyper::body::Incoming;
@@ -239,7 +239,7 @@ impl<S: Clone> Site<S> {
             },
             Err(payload) => {
                 let message = panic_message(payload.as_ref());
-                failed(hold.exchange(), &ClonePanicked(message));
+                hold.exchange().fails(&ClonePanicked(message));
                 Step::Refused {
                     reason: Reason::Failed,
                 }

@@ -69,6 +69,7 @@ struct Requests {
     answered: u64,
     cut: u64,
     aborted: u64,
+    failed: u64,
     late_unprocessed: u64,
     refused_retryable: u64,
 }
@@ -188,6 +189,7 @@ impl Requests {
             answered: tally.answered,
             cut: tally.cut,
             aborted: tally.aborted,
+            failed: tally.failed,
             late_unprocessed: tally.late_unprocessed,
             refused_retryable: tally.refused_retryable,
         }

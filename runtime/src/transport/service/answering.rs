@@ -8,7 +8,6 @@
 //!
 //! **Invariant:** an answer that is held makes hyper poll again, and its request is let go of before.
 
-use std::error::Error;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -21,16 +20,13 @@ use tower_service::Service;
 
 use super::{BoxError, Incoming};
 use crate::os::clock::Alarm;
-use crate::os::log;
 use crate::os::tasks::panic_message;
 use crate::transport::answer_head::{announce, prepare, tunnel_of, upgrades};
 use crate::transport::body::{AnswerBody, Held, Hold, cancelled, refused};
 use crate::transport::flag;
-use crate::transport::in_flight::Exchange;
 use crate::transport::infrastructure::{self, InfrastructureBody};
 use crate::transport::own_answer::{Reason, Tongue};
 use crate::transport::parting;
-use crate::transport::peer::Peer;
 use crate::transport::route;
 use crate::transport::tunnel;
 
@@ -210,7 +206,7 @@ where
         }
         Err(error) => {
             let exchange = hold.exchange();
-            failed(exchange, &*error);
+            exchange.fails(&*error);
             Reason::Failed.answer(tongue, hold)
         }
     };
@@ -230,22 +226,6 @@ fn begins(hold: &Hold) {
 pub(super) enum Answer<B> {
     Application(Response<B>),
     Infrastructure(Response<InfrastructureBody>),
-}
-
-/// Says of a request of this connection what its client is not told. Not which path it asked for: that
-/// is the peer's text, and may hold secrets.
-#[cold]
-pub(super) fn failed(exchange: &Exchange, error: &(dyn Error + Send + Sync)) {
-    let peer = Peer::current();
-    log::error!(
-        target: "lamplighter::transport",
-        connection = %exchange.account().id,
-        peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
-        method = %exchange.method(),
-        route = exchange.route().as_deref(),
-        %error,
-        "request failed"
-    );
 }
 
 #[derive(Debug, thiserror::Error)]

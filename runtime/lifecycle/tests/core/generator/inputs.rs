@@ -225,6 +225,7 @@ fn tally(draw: &mut Draw) -> Tally {
         tally.answered = wild(draw);
         tally.cut = wild(draw);
         tally.aborted = wild(draw);
+        tally.failed = wild(draw);
         tally.late_unprocessed = wild(draw);
         return tally;
     }
@@ -232,6 +233,7 @@ fn tally(draw: &mut Draw) -> Tally {
     tally.cut = draw.below(3);
     tally.aborted = draw.below(2);
     tally.begun = tally.answered + tally.cut + tally.aborted + draw.below(3);
+    tally.failed = draw.below(2);
     tally.late_unprocessed = draw.below(2);
     tally.refused_retryable = draw.below(2);
     tally

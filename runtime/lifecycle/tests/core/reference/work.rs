@@ -251,6 +251,7 @@ fn sum(a: Tally, b: Tally) -> Tally {
     sum.answered = a.answered.saturating_add(b.answered);
     sum.cut = a.cut.saturating_add(b.cut);
     sum.aborted = a.aborted.saturating_add(b.aborted);
+    sum.failed = a.failed.saturating_add(b.failed);
     sum.late_unprocessed = a.late_unprocessed.saturating_add(b.late_unprocessed);
     sum.refused_retryable = a.refused_retryable.saturating_add(b.refused_retryable);
     sum
