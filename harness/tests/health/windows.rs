@@ -2,6 +2,8 @@
 
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 
+use tracing_test::traced_test;
+
 use super::grpc::call;
 use super::{draining, ends_well, healthy, secs};
 
@@ -123,10 +125,13 @@ async fn an_answer_whose_window_comes_behind_the_signal_is_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_never_taken_holds_a_drain_for_1_s() {
+#[traced_test]
+async fn an_answer_that_is_never_taken_holds_a_drain_for_1_s_and_is_logged() {
+    let mut peers = Vec::new();
     for manners in [Manners::Polite, Manners::Mute] {
         let server = TestServer::here().start(healthy(&Gate::new())).await;
         let mut probe = taking(&server, 0, manners).await;
+        peers.push(probe.local_addr().unwrap());
         asks(&mut probe, 1, "Check").await;
         let stop = tokio::spawn(server.stop());
         let goaway = |seen: &Seen| matches!(seen, Seen::GoAway { .. });
@@ -139,6 +144,15 @@ async fn an_answer_that_is_never_taken_holds_a_drain_for_1_s() {
         assert_eq!(draining(&report), secs(1), "{}", report.timeline());
         assert_eq!(report.connections().tally.aborted, 1, "{report}");
     }
+    logs_assert(|lines| {
+        let told = |line: &&&str| line.contains("takes no answers of health and reflection");
+        let lines: Vec<_> = lines.iter().filter(told).collect();
+        let named = |(line, peer): (&&str, _)| line.contains(&format!("peer={peer} answers=1"));
+        if lines.len() == peers.len() && lines.iter().copied().zip(&peers).all(named) {
+            return Ok(());
+        }
+        Err(format!("{lines:?} of {peers:?}"))
+    });
 }
 
 #[tokio::test(start_paused = true)]

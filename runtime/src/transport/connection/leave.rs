@@ -18,6 +18,7 @@ use crate::os::log;
 use crate::os::tasks::let_go;
 use crate::transport::flag;
 use crate::transport::linger::{Lingerer, While};
+use crate::transport::peer::Peer;
 
 /// How a socket is left.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,9 @@ impl Connected {
         self.machine
             .handle(self.inner.sink.now(), Input::Ended(end));
         self.account.ends(end);
+        if end == ConnectionEnd::TimedOut {
+            self.tell_untaken();
+        }
         if self.account.protocol() == Protocol::Http2 {
             self.account.falls_silent();
         }
@@ -66,6 +70,23 @@ impl Connected {
             drop(token);
         }
         Poll::Ready(())
+    }
+
+    /// Says of infrastructure's answers that they end with their connection: no work, and cut by nobody,
+    /// but their client hears of no end.
+    fn tell_untaken(&self) {
+        let account = &self.account;
+        let answers = account.in_flight().saturating_sub(account.work_in_flight());
+        if answers > 0 {
+            let peer = Peer::current();
+            log::info!(
+                target: "lamplighter::transport",
+                connection = %account.id,
+                peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
+                answers,
+                "closed: its peer takes no answers of health and reflection"
+            );
+        }
     }
 
     /// Whether a reset would take away nothing but answers that are finished, and not with the peer yet.
