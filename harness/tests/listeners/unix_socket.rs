@@ -1,10 +1,16 @@
 //! Servers on Unix sockets.
 
+use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use lamplighter::{Addr, Bind, Running};
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
+use futures_util::{StreamExt, stream};
+use lamplighter::{Addr, Bind, Plan, Running, Server};
 use lamplighter_harness::{Gate, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -96,6 +102,44 @@ async fn a_server_on_a_unix_socket_answers_drains_and_leaves_no_file() {
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.connections().accepted, 3);
     assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_is_named_though_a_unix_socket_knows_no_reset() {
+    let directory = Directory::new("cut");
+    let path = directory.path();
+    let endless = || async {
+        let begun = stream::iter([Ok::<_, Infallible>("begun")]);
+        Body::from_stream(begun.chain(stream::pending()))
+    };
+    let app = Router::new().route("/endless", get(endless));
+    let server = Server::new(app).plan(Plan::new().drain_timeout(Duration::ZERO));
+    let running = started(server.listen(Bind::unix(&path))).await;
+    let mut clients = Vec::new();
+    for version in ["1.1", "1.0"] {
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        let request = format!("GET /endless HTTP/{version}\r\nhost: unix\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut seen = Vec::new();
+        while !seen.windows(5).any(|bytes| bytes == b"begun") {
+            let read = within("the beginning", client.read_buf(&mut seen)).await;
+            assert!(read.unwrap() > 0, "{seen:?}");
+        }
+        clients.push((client, seen));
+    }
+    let report = stopped(running).await;
+    assert_eq!(report.exit_code(), 10, "{report}");
+    assert_eq!(report.connections().cut.len(), 2, "{report}");
+    for ((mut client, mut seen), chunked) in clients.into_iter().zip([true, false]) {
+        within("its end", client.read_to_end(&mut seen))
+            .await
+            .unwrap();
+        let seen = String::from_utf8_lossy(&seen);
+        // The last chunk is missing. What ends with its connection misses nothing, for all its client
+        // can tell.
+        assert_eq!(seen.ends_with("5\r\nbegun\r\n"), chunked, "{seen}");
+        assert_eq!(seen.ends_with("begun"), !chunked, "{seen}");
+    }
 }
 
 #[tokio::test]
