@@ -65,22 +65,26 @@ async fn ws(upgrade: WebSocketUpgrade, signal: ShutdownSignal) -> Response {
 /// Sends back every message until the server drains, then says goodbye.
 async fn echo(mut socket: WebSocket, signal: ShutdownSignal) {
     // Asked each time: a peer that never pauses would not let it be heard otherwise.
-    while !signal.is_draining() {
-        let sent = match signal.until_draining(socket.recv()).await {
+    let (code, reason) = loop {
+        if signal.is_draining() {
+            break (close_code::AWAY, "server is stopping");
+        }
+        match signal.until_draining(socket.recv()).await {
             Some(Some(Ok(message @ (Message::Text(_) | Message::Binary(_))))) => {
-                socket.send(message).await.is_ok()
+                if socket.send(message).await.is_err() {
+                    return;
+                }
             }
             // Pings and the peer's own close are answered by the library.
-            Some(Some(Ok(_))) | None => true,
-            Some(Some(Err(_)) | None) => false,
-        };
-        if !sent {
-            return;
+            Some(Some(Ok(_))) | None => {}
+            // Or it is gone, and this reaches nobody.
+            Some(Some(Err(_))) => break (close_code::PROTOCOL, "these are no frames"),
+            Some(None) => return,
         }
-    }
+    };
     let goodbye = CloseFrame {
-        code: close_code::AWAY,
-        reason: "server is stopping".into(),
+        code,
+        reason: reason.into(),
     };
     if socket.send(Message::Close(Some(goodbye))).await.is_ok() {
         // Closed with something unread, the connection would be reset, and the goodbye with it. A

@@ -7,6 +7,7 @@ use axum::http::Request;
 use futures_util::{SinkExt, StreamExt};
 use lamplighter::Signal;
 use lamplighter_harness::within;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -52,6 +53,28 @@ async fn a_websocket_echoes_and_hears_1001_when_the_server_drains() {
     let exit = process.exit().await;
     assert_eq!(exit.code, Some(0), "{exit}");
     assert!(!exit.stdout.contains("cut"), "{exit}");
+}
+
+#[tokio::test]
+async fn a_websocket_that_breaks_its_protocol_hears_1002() {
+    let process = quickstart().start();
+    let addr = process.ready().await;
+    // Without the mask that a client's frames have; a piece of no message; text that is no UTF-8.
+    let wrong: [&[u8]; 3] = [
+        b"\x81\x05light",
+        b"\x80\x80\0\0\0\0",
+        b"\x81\x82\0\0\0\0\xc3\x28",
+    ];
+    for bytes in wrong {
+        let mut socket = connect(addr).await.unwrap();
+        socket.get_mut().write_all(bytes).await.unwrap();
+        let goodbye = next(&mut socket).await.unwrap();
+        let code = close_code(goodbye.as_ref());
+        assert_eq!(code, Some(CloseCode::Protocol), "{bytes:?}");
+    }
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
 }
 
 #[tokio::test]
