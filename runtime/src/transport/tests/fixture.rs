@@ -438,6 +438,12 @@ impl Fixture {
     }
 }
 
+/// The same, of which the application failed so many.
+pub(super) fn failing(failed: u64, mut tally: Tally) -> Tally {
+    tally.failed = failed;
+    tally
+}
+
 pub(super) fn tally(begun: u64, answered: u64, cut: u64, aborted: u64) -> Tally {
     let mut tally = Tally::default();
     tally.begun = begun;

@@ -9,7 +9,7 @@ use http::StatusCode;
 use lamplighter_lifecycle::ConnectionEnd;
 
 use super::client::End;
-use super::fixture::{Fixture, soon, tally};
+use super::fixture::{Fixture, failing, soon, tally};
 use super::http2::peer::{Peer, app, text};
 use crate::transport::ShutdownSignal;
 
@@ -54,7 +54,7 @@ async fn a_grpc_call_gets_internal_in_a_head_that_is_all() {
     assert_eq!(peer.get("/").await.1, "Hello, World!");
     fixture.drain();
     peer.ended().await.unwrap();
-    assert_eq!(fixture.closed(1).await.tally, tally(2, 2, 0, 0));
+    assert_eq!(fixture.closed(1).await.tally, failing(1, tally(2, 2, 0, 0)));
     fixture.ends_clean().await;
 }
 
@@ -71,7 +71,7 @@ async fn an_http1_request_gets_500_and_its_connection_lives() {
     assert!(!answer.contains("secret"), "{answer}");
     fixture.drain();
     assert_eq!(client.rest().await.1, End::Fin);
-    assert_eq!(fixture.closed(1).await.tally, tally(2, 2, 0, 0));
+    assert_eq!(fixture.closed(1).await.tally, failing(1, tally(2, 2, 0, 0)));
     fixture.ends_clean().await;
 }
 
@@ -96,7 +96,7 @@ async fn panics_while_draining_are_answered_and_counted_so() {
     peer.ended().await.unwrap();
     for number in [1, 2] {
         let closed = fixture.closed(number).await;
-        assert_eq!(closed.tally, tally(1, 1, 0, 0));
+        assert_eq!(closed.tally, failing(1, tally(1, 1, 0, 0)));
         assert_eq!(closed.end, ConnectionEnd::Graceful);
     }
     fixture.ends_clean().await;
@@ -113,7 +113,7 @@ async fn after_the_head_a_panic_resets_the_stream_or_the_connection() {
     let closed = fixture.closed(1).await;
     assert_eq!(
         (closed.end, closed.tally),
-        (ConnectionEnd::Failed, tally(1, 0, 0, 1))
+        (ConnectionEnd::Failed, failing(1, tally(1, 0, 0, 1)))
     );
 
     let peer = Peer::over(fixture.connect().await).await;
@@ -126,6 +126,6 @@ async fn after_the_head_a_panic_resets_the_stream_or_the_connection() {
     assert_eq!(peer.get("/").await.1, "Hello, World!");
     fixture.drain();
     peer.ended().await.unwrap();
-    assert_eq!(fixture.closed(2).await.tally, tally(2, 1, 0, 1));
+    assert_eq!(fixture.closed(2).await.tally, failing(1, tally(2, 1, 0, 1)));
     fixture.ends_clean().await;
 }
