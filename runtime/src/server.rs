@@ -52,7 +52,7 @@ use crate::os::log;
 use crate::os::process;
 use crate::os::signal::{BoxSignalSource, SignalSource};
 use crate::os::tasks::{HandOver, Tasks};
-use crate::os::watchdog::{self, Watched};
+use crate::os::watchdog::{self, Guarded};
 use crate::transport::{
     Application, Erased, Health, Limits, Protocols, ServerProtocol, Setup, ShutdownSignal, Sink,
     Transport,
@@ -465,7 +465,7 @@ impl Server {
             controller: life.controller.clone(),
         });
         life.set_transport(transport.clone());
-        life.set_watch(watchdog::watch(Arc::clone(life) as Arc<dyn Watched>));
+        life.set_watch(watchdog::watch(Arc::clone(life) as Arc<dyn Guarded>));
         let admin_transport = admin.as_ref().map(|admin| admin.transport.clone());
         let start = Start {
             life: Arc::clone(life),

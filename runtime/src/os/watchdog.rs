@@ -27,7 +27,7 @@ mod end;
 use end::Reason;
 
 /// What the watchdog knows about a server.
-pub(crate) trait Watched: Send + Sync + 'static {
+pub(crate) trait Guarded: Send + Sync + 'static {
     /// What is known about a stop that did not end: the phase, what it waited for, what is stuck.
     ///
     /// Called on a thread of its own just before the process ends, with [`LAST_WORDS`] to return;
@@ -40,14 +40,14 @@ pub(crate) trait Watched: Send + Sync + 'static {
 /// # Panics
 ///
 /// Outside of a runtime.
-pub(crate) fn watch(watched: Arc<dyn Watched>) -> WatchGuard {
+pub(crate) fn watch(guarded: Arc<dyn Guarded>) -> WatchGuard {
     let runtime = Handle::current().id();
     let mut registry = registry();
     let id = registry.next_id;
     registry.next_id += 1;
     registry.entries.push(Entry {
         id,
-        watched,
+        guarded,
         runtime,
         stop: Stop::NotBegun,
         reason: Reason::Budget,
@@ -250,7 +250,7 @@ struct Registry {
 
 struct Entry {
     id: u64,
-    watched: Arc<dyn Watched>,
+    guarded: Arc<dyn Guarded>,
     runtime: Id,
     stop: Stop,
     /// Why the process ends with its limit.
@@ -299,11 +299,11 @@ impl Registry {
     }
 
     /// Every server whose stop is under way, those that nobody promised anything among them.
-    fn stopping(&self) -> Vec<Arc<dyn Watched>> {
+    fn stopping(&self) -> Vec<Arc<dyn Guarded>> {
         self.entries
             .iter()
             .filter(|entry| entry.stop != Stop::NotBegun)
-            .map(|entry| Arc::clone(&entry.watched))
+            .map(|entry| Arc::clone(&entry.guarded))
             .collect()
     }
 }

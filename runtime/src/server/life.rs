@@ -526,7 +526,7 @@ impl Limit {
     }
 }
 
-impl watchdog::Watched for Life {
+impl watchdog::Guarded for Life {
     fn partial_report(&self) -> String {
         // Whoever holds the lock may be what blocks the process.
         let inner = match self.inner.try_lock() {

@@ -8,13 +8,13 @@ use std::sync::mpsc::channel;
 use super::*;
 use crate::os::tasks::panic_message;
 use crate::os::test_process::{of, say};
-use crate::os::watchdog::{WatchGuard, Watched, watch};
+use crate::os::watchdog::{Guarded, WatchGuard, watch};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
 
 struct Server;
 
-impl Watched for Server {
+impl Guarded for Server {
     fn partial_report(&self) -> String {
         "server".to_owned()
     }

@@ -26,3 +26,23 @@ pub(super) fn is_dry(listener: &impl AsFd) -> bool {
 pub(super) const fn is_dry<T>(_: &T) -> bool {
     false
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_queue_is_dry_until_somebody_waits_in_it_and_again_when_all_were_taken() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        assert!(is_dry(&listener));
+        let addr = listener.local_addr().unwrap();
+        let waiting = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
+        for _ in &waiting {
+            assert!(!is_dry(&listener));
+            drop(listener.accept().unwrap());
+        }
+        assert!(is_dry(&listener));
+    }
+}

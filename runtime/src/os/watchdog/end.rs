@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use super::{AFTER_ABANDON, LAST_WORDS, Watched};
+use super::{AFTER_ABANDON, Guarded, LAST_WORDS};
 use crate::os::tasks::os_thread;
 
 /// The exit code of a stop that was abandoned.
@@ -36,7 +36,7 @@ impl fmt::Display for Reason {
 }
 
 /// Prints what `stopping` know and ends the process with [`EXIT_ABANDONED`].
-pub(super) fn process(stopping: Vec<Arc<dyn Watched>>, reason: Reason) -> ! {
+pub(super) fn process(stopping: Vec<Arc<dyn Guarded>>, reason: Reason) -> ! {
     let (done, printed) = channel();
     // Without a thread nothing is printed: doing it here could block.
     let printer = os_thread("lamp-last-words", move || {
@@ -50,14 +50,14 @@ pub(super) fn process(stopping: Vec<Arc<dyn Watched>>, reason: Reason) -> ! {
 }
 
 /// stderr may be closed, or a full pipe that nobody reads: errors are of no use here.
-fn print(stopping: &[Arc<dyn Watched>], reason: Reason) {
+fn print(stopping: &[Arc<dyn Guarded>], reason: Reason) {
     // Each as soon as it is known, in case the next one hangs.
     let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
     say(&format!(
         "lamplighter: {reason}; ending the process with code {EXIT_ABANDONED}\n"
     ));
-    for watched in stopping {
-        if let Ok(mut report) = catch_unwind(AssertUnwindSafe(|| watched.partial_report())) {
+    for guarded in stopping {
+        if let Ok(mut report) = catch_unwind(AssertUnwindSafe(|| guarded.partial_report())) {
             if !report.ends_with('\n') {
                 report.push('\n');
             }

@@ -11,7 +11,7 @@ use crate::os::test_process::{TestProcess, hear, of, say};
 
 struct Server(&'static str);
 
-impl Watched for Server {
+impl Guarded for Server {
     fn partial_report(&self) -> String {
         format!("{} is stuck", self.0)
     }
@@ -115,13 +115,13 @@ fn abandoning_ends_a_process_that_had_time_left() {
 #[test]
 fn every_server_that_is_stopping_has_its_last_words_though_one_panics_and_one_hangs() {
     struct Panics;
-    impl Watched for Panics {
+    impl Guarded for Panics {
         fn partial_report(&self) -> String {
             std::panic::resume_unwind(Box::new("injected"))
         }
     }
     struct Hangs;
-    impl Watched for Hangs {
+    impl Guarded for Hangs {
         fn partial_report(&self) -> String {
             block();
             String::new()
@@ -156,7 +156,7 @@ fn every_server_that_is_stopping_has_its_last_words_though_one_panics_and_one_ha
 #[test]
 fn a_full_pipe_on_stderr_does_not_keep_the_process() {
     struct Talks;
-    impl Watched for Talks {
+    impl Guarded for Talks {
         fn partial_report(&self) -> String {
             // Far more than a pipe holds.
             "so much to say ".repeat(1 << 20)
@@ -248,7 +248,7 @@ async fn a_server_that_does_not_run_under_block_on_is_not_counted_down() {
     let mut registry = Registry {
         entries: vec![Entry {
             id: 0,
-            watched: Arc::new(Server("orders")),
+            guarded: Arc::new(Server("orders")),
             runtime: Handle::current().id(),
             stop: Stop::Limited {
                 left: Duration::ZERO,

@@ -18,7 +18,7 @@ use super::Health;
 use super::messages::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse, Status,
 };
-use super::watch::Watched;
+use super::watch::Answers;
 use crate::transport::service::BoxError;
 use crate::transport::shutdown_signal::ShutdownSignal;
 
@@ -143,9 +143,9 @@ impl Service<tonic::Request<HealthListRequest>> for List {
 struct Watch(Health, ShutdownSignal);
 
 impl Service<tonic::Request<HealthCheckRequest>> for Watch {
-    type Response = tonic::Response<Watched>;
+    type Response = tonic::Response<Answers>;
     type Error = tonic::Status;
-    type Future = std::future::Ready<Result<tonic::Response<Watched>, tonic::Status>>;
+    type Future = std::future::Ready<Result<tonic::Response<Answers>, tonic::Status>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), tonic::Status>> {
         Poll::Ready(Ok(()))
@@ -153,8 +153,8 @@ impl Service<tonic::Request<HealthCheckRequest>> for Watch {
 
     fn call(&mut self, request: tonic::Request<HealthCheckRequest>) -> Self::Future {
         let component = request.into_inner().service;
-        let watched = Watched::new(self.0.clone(), self.1.clone(), component);
-        std::future::ready(Ok(tonic::Response::new(watched)))
+        let answers = Answers::new(self.0.clone(), self.1.clone(), component);
+        std::future::ready(Ok(tonic::Response::new(answers)))
     }
 }
 

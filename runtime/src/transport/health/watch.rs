@@ -16,11 +16,11 @@ use crate::transport::shutdown_signal::ShutdownSignal;
 type Item = Result<HealthCheckResponse, tonic::Status>;
 
 /// The answers to one `Watch`.
-pub(super) struct Watched {
+pub(super) struct Answers {
     answers: Pin<Box<dyn Stream<Item = Item> + Send>>,
 }
 
-impl Watched {
+impl Answers {
     pub(super) fn new(health: Health, signal: ShutdownSignal, component: String) -> Self {
         let changes = health.changes();
         let watching = Watching {
@@ -36,7 +36,7 @@ impl Watched {
     }
 }
 
-impl Stream for Watched {
+impl Stream for Answers {
     type Item = Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
