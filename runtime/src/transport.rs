@@ -66,6 +66,7 @@ mod spawning;
 mod stalled;
 mod tunnel;
 mod turn;
+mod upgrade;
 mod upload;
 mod verb;
 

@@ -117,6 +117,22 @@ async fn a_new_upgrade_while_draining_gets_503_and_its_connection_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_offers_what_no_application_takes_is_served_while_draining() {
+    let stage = Stage::anchored().await;
+    // As Java's client and `curl --http2` do with the first request of a connection.
+    let offer = "GET / HTTP/1.1\r\nhost: probe\r\nconnection: Upgrade, HTTP2-Settings\r\n\
+                 upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n";
+    let mut half = stage.says(offer).await;
+    stage.drains().await;
+    half.send("\r\n").await.unwrap();
+    let answer = half.answer().await;
+    assert_eq!((answer.status(), answer.head.closes()), (200, true));
+    assert_eq!(half.end().await, Seen::Fin);
+    stage.weighs_anchor();
+    stage.over().await.ended([Graceful]).answered(1).at_once();
+}
+
+#[tokio::test(start_paused = true)]
 async fn before_ready_an_upgrade_gets_503_and_may_try_again() {
     let stage = Stage::starting().await;
     let mut early = stage.connects().await;

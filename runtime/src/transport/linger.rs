@@ -92,6 +92,7 @@ pub(super) struct Lingerer {
     timer: Timer,
     most: usize,
     side_ended: bool,
+    peer_ended: bool,
     present: bool,
 }
 
@@ -103,17 +104,23 @@ impl Lingerer {
         awaited: Awaited,
         during: While,
     ) -> Self {
+        let mut linger = Linger::new(inner.sink.now(), awaited);
+        let peer_ended = account.has(flag::PEER_ENDED);
+        if peer_ended {
+            linger.peer_ended();
+        }
         Self {
             inner: Arc::clone(inner),
             id: account.id,
             socket: Some(socket),
-            linger: Linger::new(inner.sink.now(), awaited),
+            linger,
             timer: inner.clock.timer(),
             most: match during {
                 While::Serving => MOST_WHILE_SERVING,
                 While::Stopping => usize::MAX,
             },
             side_ended: account.has(flag::SIDE_ENDED),
+            peer_ended,
             present: false,
         }
     }
@@ -171,7 +178,7 @@ impl Lingerer {
         match Pin::new(socket).poll_shutdown(cx) {
             Poll::Ready(Ok(())) => self.side_ended = true,
             // There is no peer any more.
-            Poll::Ready(Err(_)) => self.linger.peer_ended(),
+            Poll::Ready(Err(_)) => self.linger.broke(),
             Poll::Pending => {}
         }
     }
@@ -180,7 +187,7 @@ impl Lingerer {
         let Some(socket) = &mut self.socket else {
             return;
         };
-        while !self.linger.is_over() {
+        while !self.peer_ended && !self.linger.is_over() {
             let mut room = [MaybeUninit::uninit(); ROOM];
             let room = room.get_mut(..self.linger.room().min(ROOM));
             let mut bytes = ReadBuf::uninit(room.unwrap_or_default());
@@ -189,7 +196,11 @@ impl Lingerer {
                 Poll::Ready(Ok(())) if !bytes.filled().is_empty() => {
                     self.linger.discarded(bytes.filled().len());
                 }
-                Poll::Ready(Ok(()) | Err(_)) => self.linger.peer_ended(),
+                Poll::Ready(Ok(())) => {
+                    self.peer_ended = true;
+                    self.linger.peer_ended();
+                }
+                Poll::Ready(Err(_)) => self.linger.broke(),
             }
         }
     }

@@ -9,7 +9,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -26,6 +25,7 @@ use super::io::ConnectionIo;
 use super::limits::Limits;
 use super::own_answer::{Reason, Tongue};
 use super::stalled;
+use super::upgrade;
 use crate::os::tasks::panic_message;
 
 mod answering;
@@ -255,17 +255,13 @@ impl<S> Site<S> {
         if !self.account.has(flag::SERVING) {
             Some(Reason::NotReady)
         } else if self.account.has(flag::DRAINING)
-            && (self.account.has(flag::REJECTING) || asks_for_upgrade(request))
+            && (self.account.has(flag::REJECTING) || upgrade::is_asked_for(request))
         {
             Some(Reason::Draining)
         } else {
             None
         }
     }
-}
-
-fn asks_for_upgrade<B>(request: &Request<B>) -> bool {
-    request.method() == Method::CONNECT || request.headers().contains_key(UPGRADE)
 }
 
 #[derive(Debug, thiserror::Error)]

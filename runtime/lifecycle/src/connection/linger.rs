@@ -5,6 +5,9 @@
 //! own direction first, reads on, and closes when the peer has ended as well.
 //!
 //! **Invariant:** it ends: by what its peer does, or at a bound that nothing moves.
+//! The end of the peer's side says that it sends no more, and not that it has got everything: who ends its
+//! side behind its request, and reads on, is still to be answered.
+//!
 //! **Invariant:** while input comes, no acknowledgement ends it.
 
 use core::time::Duration;
@@ -28,10 +31,12 @@ const ASKED: [Duration; 6] = [
 pub enum Awaited {
     /// The end of the peer's side: input is unread or still coming.
     PeersEnd,
-    /// That, or the acknowledgement of everything that was sent.
+    /// That, and then the acknowledgement of everything that was sent, where somebody can tell.
+    PeersEndAndAcknowledgement,
+    /// The acknowledgement, or, where nobody can tell, the end of the peer's side.
     Acknowledgement,
-    /// The same where somebody can tell, and nothing where nobody can: it was between requests, so
-    /// what it had sent has had some time already.
+    /// The acknowledgement where somebody can tell, and nothing where nobody can: it was between requests,
+    /// so what it had sent has had some time already.
     KnownAcknowledgement,
 }
 
@@ -41,8 +46,12 @@ pub struct Linger {
     began: Instant,
     now: Instant,
     awaited: Awaited,
+    /// Whether input is unread, or has come: closed before its end, the connection would be reset.
+    input: bool,
     discarded: usize,
-    asked: usize,
+    peer_ended: bool,
+    /// How often; `None` once it is known that nobody can tell.
+    asked: Option<usize>,
     over: bool,
 }
 
@@ -62,8 +71,10 @@ impl Linger {
             began: now,
             now,
             awaited,
+            input: matches!(awaited, Awaited::PeersEndAndAcknowledgement),
             discarded: 0,
-            asked: 0,
+            peer_ended: false,
+            asked: Some(0),
             over: false,
         }
     }
@@ -82,13 +93,19 @@ impl Linger {
 
     /// So many bytes were read and thrown away: more may come.
     pub const fn discarded(&mut self, bytes: usize) {
-        self.awaited = Awaited::PeersEnd;
+        self.input = true;
         self.discarded = self.discarded.saturating_add(bytes);
         self.over |= self.room() == 0;
     }
 
-    /// The peer has ended its side, or the connection broke.
+    /// The peer has ended its side: nothing more comes.
     pub const fn peer_ended(&mut self) {
+        self.peer_ended = true;
+        self.over |= self.asked.is_none() || matches!(self.awaited, Awaited::PeersEnd);
+    }
+
+    /// The connection broke: nobody is left to wait for.
+    pub const fn broke(&mut self) {
         self.over = true;
     }
 
@@ -101,16 +118,17 @@ impl Linger {
     /// What came of asking: `None` if nobody can know.
     pub fn answer(&mut self, acknowledged: Option<bool>) {
         match acknowledged {
-            Some(true) => self.over |= !matches!(self.awaited, Awaited::PeersEnd),
+            Some(true) => self.over |= self.is_asking(),
             Some(false) => {
                 // What was missed while nobody ran is not made up for.
                 while self.asks() {
-                    self.asked += 1;
+                    self.asked = self.asked.map(|asked| asked + 1);
                 }
             }
             None => {
-                self.asked = ASKED.len();
-                self.over |= matches!(self.awaited, Awaited::KnownAcknowledgement);
+                self.asked = None;
+                self.over |=
+                    self.peer_ended || matches!(self.awaited, Awaited::KnownAcknowledgement);
             }
         }
     }
@@ -136,10 +154,18 @@ impl Linger {
     }
 
     fn next_question(&self) -> Option<Instant> {
-        if self.over || matches!(self.awaited, Awaited::PeersEnd) {
+        if !self.is_asking() {
             return None;
         }
-        ASKED.get(self.asked).map(|after| self.began + *after)
+        let after = self.asked.and_then(|asked| ASKED.get(asked));
+        after.map(|after| self.began + *after)
+    }
+
+    /// Whether an acknowledgement would end it.
+    const fn is_asking(&self) -> bool {
+        let is_awaited = !matches!(self.awaited, Awaited::PeersEnd);
+        let may_close = self.peer_ended || !self.input;
+        is_awaited && may_close && !self.over
     }
 }
 
@@ -224,8 +250,59 @@ mod tests {
             linger.answer(Some(true));
             assert!(!linger.is_over());
             assert_eq!(linger.poll_timeout(), Some(at(1100)));
+            linger.handle_timeout(at(400));
             linger.peer_ended();
+            // Nothing more comes, and what was sent may still be on its way.
+            let is_asked = linger.awaited == Awaited::Acknowledgement;
+            assert_eq!((linger.asks(), linger.is_over()), (is_asked, !is_asked));
+            linger.answer(Some(true));
             assert!(linger.is_over());
+        }
+    }
+
+    #[test]
+    fn a_peer_that_has_ended_its_side_is_waited_for_until_it_has_everything() {
+        for awaited in [
+            Awaited::Acknowledgement,
+            Awaited::KnownAcknowledgement,
+            Awaited::PeersEndAndAcknowledgement,
+        ] {
+            let mut linger = begun(awaited);
+            linger.peer_ended();
+            assert!(linger.asks(), "{awaited:?}");
+            linger.answer(Some(false));
+            assert_eq!(linger.poll_timeout(), Some(at(102)), "{awaited:?}");
+            linger.handle_timeout(at(102));
+            linger.answer(Some(true));
+            assert!(linger.is_over(), "{awaited:?}");
+
+            // Where nobody can tell, its end is the last that is heard of it.
+            let mut linger = begun(awaited);
+            linger.peer_ended();
+            linger.answer(None);
+            assert!(linger.is_over(), "{awaited:?}");
+        }
+        let mut linger = begun(Awaited::Acknowledgement);
+        linger.answer(None);
+        linger.peer_ended();
+        assert!(linger.is_over());
+    }
+
+    #[test]
+    fn input_that_is_unread_is_waited_for_before_anybody_is_asked() {
+        let mut linger = begun(Awaited::PeersEndAndAcknowledgement);
+        assert!(!linger.asks());
+        linger.answer(Some(true));
+        assert!(!linger.is_over());
+        assert_eq!(linger.poll_timeout(), Some(at(1100)));
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_waited_for_by_nobody() {
+        for awaited in [Awaited::PeersEnd, Awaited::PeersEndAndAcknowledgement] {
+            let mut linger = begun(awaited);
+            linger.broke();
+            assert!(linger.is_over() && !linger.asks());
         }
     }
 

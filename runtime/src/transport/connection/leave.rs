@@ -103,20 +103,30 @@ impl Connected {
         let account = &self.account;
         let is_http1 = account.protocol() == Protocol::Http1;
         let idle = end == ConnectionEnd::Idle;
-        if account.has(flag::PEER_ENDED) || account.protocol() == Protocol::Unknown {
+        let stops = self.during() == While::Stopping;
+        if account.protocol() == Protocol::Unknown {
+            return None;
+        }
+        let ended = account.has(flag::PEER_ENDED);
+        if ended && end == ConnectionEnd::Failed {
             return None;
         }
         let unread = self.unread || (is_http1 && !idle && self.account.seen.is_unclear());
-        if unread || end == ConnectionEnd::Failed {
-            return Some(Awaited::PeersEnd);
+        if !ended && (unread || end == ConnectionEnd::Failed) {
+            return Some(if stops && end != ConnectionEnd::Failed {
+                Awaited::PeersEndAndAcknowledgement
+            } else {
+                Awaited::PeersEnd
+            });
         }
         // GOAWAY says which streams were not begun: who sends one across it has to get that word, also
         // where it is the first. Else nothing was said to a peer that has not asked for anything.
         let is_owed = account.begun() > 0 || (!is_http1 && account.has(flag::ANNOUNCED));
-        if !is_owed || self.during() == While::Serving || self.machine.is_long_quiet() {
+        if !is_owed || !stops || self.machine.is_long_quiet() {
             return None;
         }
-        Some(if idle {
+        // Who has ended its side may read on, and has to get all that it was sent.
+        Some(if idle || ended {
             Awaited::KnownAcknowledgement
         } else {
             Awaited::Acknowledgement

@@ -289,6 +289,15 @@ mod acknowledged {
 
     #[tokio::test]
     async fn in_a_stop_an_answer_that_is_still_fetched_lingers_until_it_has_arrived() {
+        still_fetched(false).await;
+    }
+
+    #[tokio::test]
+    async fn so_it_does_for_a_client_that_has_ended_its_side_behind_its_request() {
+        still_fetched(true).await;
+    }
+
+    async fn still_fetched(ends_its_side: bool) {
         let fixture = Fixture::serving(app()).await;
         // With so little room at its end, what it has not read is in the server's kernel.
         let socket = TcpSocket::new_v4().unwrap();
@@ -296,6 +305,9 @@ mod acknowledged {
         let stream = socket.connect(fixture.addr()).await.unwrap();
         let mut client = Client::of_tcp(stream.into_std().unwrap());
         client.get("/large").await;
+        if ends_its_side {
+            client.finish().await;
+        }
         let head = client.until("\r\n\r\n").await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         fixture.drain();
@@ -304,7 +316,13 @@ mod acknowledged {
         while fixture.transport.in_flight() > 0 {
             read += client.some().await;
         }
-        assert_eq!(fixture.closed(1).await.end, ConnectionEnd::Idle);
+        let closed = fixture.closed(1).await.end;
+        let knows = if ends_its_side {
+            ConnectionEnd::PeerClosed
+        } else {
+            ConnectionEnd::Idle
+        };
+        assert_eq!(closed, knows);
         fixture.lingers(1).await;
         let (rest, end) = client.rest().await;
         assert_eq!((read + rest.len(), end), (LARGE, End::Fin));
