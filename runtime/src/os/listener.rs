@@ -28,7 +28,7 @@ mod unix;
 pub(crate) use accept_error::{AcceptError, Backoff};
 pub(crate) use any::{AnyListener, BoxNetwork};
 pub(crate) use bind::{BoundListener, Holding};
-pub(crate) use io::Io;
+pub(crate) use io::{Broken, Io};
 pub(crate) use label::Label;
 pub(crate) use spare::{Spare, TurnedAway};
 

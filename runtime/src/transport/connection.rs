@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use lamplighter_lifecycle::connection::{Activity, Connection, Input, Order};
 use lamplighter_lifecycle::{ConnectionEnd, Instant, Protocol};
@@ -65,6 +66,11 @@ pub(super) struct Connected {
     // Dropped last: the end is reported when all of the above is gone, or lingers.
     token: Option<Token>,
 }
+
+/// How often a connection is looked at of whose reset nobody hears: its client has ended its side, or has
+/// sent more behind the request that a handler works on. A client that is gone holds its request for so
+/// long, and one that is there costs two system calls in that time.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 enum Stage {
     Sniffing(Sniff),
@@ -176,7 +182,7 @@ impl Connected {
                 continue;
             }
             self.observe();
-            self.timer.set(self.machine.poll_timeout());
+            self.timer.set(self.due());
             let mut rang = false;
             if let Some(deadline) = self.timer.deadline()
                 && self.rings(cx)
@@ -190,6 +196,17 @@ impl Connected {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// When there is something to do though nothing comes.
+    fn due(&self) -> Option<Instant> {
+        let due = self.machine.poll_timeout();
+        let works = matches!(self.stage, Stage::Speaking(_)) && self.account.in_flight() > 0;
+        if !works || !self.account.seen.is_unwatched() {
+            return due;
+        }
+        let look = self.inner.sink.now() + BETWEEN_LOOKS;
+        Some(due.map_or(look, |due| due.min(look)))
     }
 
     /// Whether the timer rings, also where a peer keeps the task so busy that tokio would have it

@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::account::{Account, Token};
 use super::flag;
 use super::frames::{Ends, Frames, Uploads};
-use crate::os::listener::Io;
+use crate::os::listener::{Broken, Io};
 use lamplighter_lifecycle::Protocol;
 
 mod frames_came;
@@ -326,8 +326,11 @@ impl AsyncWrite for ConnectionIo {
             } else if this.account.in_flight() > 0 {
                 // hyper does not read while a handler works, since an end of the peer's side means
                 // nothing then. A reset does: nobody is left to be answered.
-                let socket = this.socket.as_ref();
-                if let Some(Poll::Ready(error)) = socket.map(|socket| socket.poll_broken(cx)) {
+                let broken = this.socket.as_ref().map(|socket| socket.poll_broken(cx));
+                this.account
+                    .seen
+                    .watch(!matches!(broken, Some(Broken::Untold)));
+                if let Some(Broken::By(error)) = broken {
                     return Poll::Ready(Err(error));
                 }
             }

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     since_head: AtomicU64,
     /// HTTP/1: how many answers have begun.
     answers: AtomicU64,
+    /// HTTP/1: nobody is woken if the connection breaks while a handler works.
+    unwatched: AtomicBool,
 }
 
 impl Seen {
@@ -48,6 +50,16 @@ impl Seen {
 
     pub(super) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
+    }
+
+    /// Whether the task is woken if the connection breaks.
+    #[inline]
+    pub(super) fn watch(&self, watched: bool) {
+        self.unwatched.store(!watched, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_unwatched(&self) -> bool {
+        self.unwatched.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_unclear(&self) -> bool {

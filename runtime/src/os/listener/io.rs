@@ -72,18 +72,31 @@ impl Io {
         }
     }
 
-    /// Ready once the connection is known to be broken; an end of the peer's side does not break
-    /// it. Leaves every byte where it is, and does not look past bytes that nobody reads. TCP alone
-    /// can tell.
-    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    /// Whether the connection is known to be broken; an end of the peer's side does not break it.
+    /// Leaves every byte where it is. TCP alone can tell.
+    pub(crate) fn poll_broken(&self, cx: &mut Context<'_>) -> Broken {
         let Self::Tcp(stream) = self else {
-            return Poll::Pending;
+            return Broken::Told;
         };
         match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
-            Poll::Ready(Err(error)) => Poll::Ready(error),
-            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Broken::By(error),
+            Poll::Pending => Broken::Told,
+            // What has come first hides it from whoever waits for more. A connection that was reset has no
+            // other end any more.
+            Poll::Ready(Ok(_)) => stream.peer_addr().err().map_or(Broken::Untold, Broken::By),
         }
     }
+}
+
+/// What is known of a connection that nobody reads.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    /// It is broken.
+    By(io::Error),
+    /// It is not, and whoever asked is woken when it is; or nobody can tell.
+    Told,
+    /// It is not, and nobody is woken when it is: to be asked again.
+    Untold,
 }
 
 impl fmt::Debug for OtherIo {

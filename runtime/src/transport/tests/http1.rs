@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::client::End;
 use super::fixture::{Fixture, failing, soon, tally};
+use super::listeners::settle;
 use crate::transport::Limits;
 
 fn app() -> Router {
@@ -266,8 +267,19 @@ async fn a_body_in_a_segment_of_its_own_is_not_taken_for_the_next_head() {
     fixture.ends_clean().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_resets_while_a_handler_works_takes_its_request_along() {
+    resets_behind("", false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_does_so_behind_what_hides_the_reset() {
+    // The end of its side, and a request that nobody reads yet.
+    resets_behind("", true).await;
+    resets_behind("GET / HTTP/1.1\r\nHost: test\r\n\r\n", false).await;
+}
+
+async fn resets_behind(pipelined: &str, ends_its_side: bool) {
     let works = Arc::new(Notify::new());
     let told = Arc::clone(&works);
     let handler = move || {
@@ -281,6 +293,12 @@ async fn a_peer_that_resets_while_a_handler_works_takes_its_request_along() {
     let mut client = fixture.connect().await;
     client.get("/").await;
     soon("the handler", works.notified()).await;
+    client.send(pipelined).await;
+    if ends_its_side {
+        client.finish().await;
+    }
+    // What came is seen, and the reset comes behind it.
+    settle().await;
     let tcp = client.into_tcp();
     SockRef::from(&tcp)
         .set_linger(Some(Duration::ZERO))
