@@ -60,7 +60,7 @@ impl Connected {
                 if let Err(error) = socket.abort() {
                     log::debug!(target: "lamplighter::transport", connection = %self.account.id, %error, "cannot reset");
                 }
-            } else if let Some(awaited) = self.awaited(end) {
+            } else if let Some(awaited) = self.awaited(end, &socket) {
                 let (inner, account) = (&self.inner, &self.account);
                 let lingerer = Lingerer::new(inner, account, socket, awaited, self.during());
                 self.lingerer = Some(lingerer);
@@ -99,7 +99,7 @@ impl Connected {
     }
 
     /// What the socket has to stay for once the connection is over; `None` if for nothing.
-    fn awaited(&self, end: ConnectionEnd) -> Option<Awaited> {
+    fn awaited(&self, end: ConnectionEnd, socket: &Io) -> Option<Awaited> {
         let account = &self.account;
         let is_http1 = account.protocol() == Protocol::Http1;
         let idle = end == ConnectionEnd::Idle;
@@ -122,11 +122,15 @@ impl Connected {
         // GOAWAY says which streams were not begun: who sends one across it has to get that word, also
         // where it is the first. Else nothing was said to a peer that has not asked for anything.
         let is_owed = account.begun() > 0 || (!is_http1 && account.has(flag::ANNOUNCED));
-        if !is_owed || !stops || self.machine.is_long_quiet() {
+        if !is_owed || self.machine.is_long_quiet() {
+            return None;
+        }
+        // A stop may begin and end before this peer's next acknowledgement comes.
+        if !stops && socket.is_acknowledged() != Some(false) {
             return None;
         }
         // Who has ended its side may read on, and has to get all that it was sent.
-        Some(if idle || ended {
+        Some(if idle || ended || !stops {
             Awaited::KnownAcknowledgement
         } else {
             Awaited::Acknowledgement

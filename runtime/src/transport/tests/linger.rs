@@ -297,13 +297,17 @@ mod acknowledged {
         still_fetched(true).await;
     }
 
-    async fn still_fetched(ends_its_side: bool) {
-        let fixture = Fixture::serving(app()).await;
-        // With so little room at its end, what it has not read is in the server's kernel.
+    /// With so little room at its end, what it has not read is in the server's kernel.
+    async fn client_with_little_room(fixture: &Fixture) -> Client {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(16 * 1024).unwrap();
         let stream = socket.connect(fixture.addr()).await.unwrap();
-        let mut client = Client::of_tcp(stream.into_std().unwrap());
+        Client::of_tcp(stream.into_std().unwrap())
+    }
+
+    async fn still_fetched(ends_its_side: bool) {
+        let fixture = Fixture::serving(app()).await;
+        let mut client = client_with_little_room(&fixture).await;
         client.get("/large").await;
         if ends_its_side {
             client.finish().await;
@@ -324,6 +328,26 @@ mod acknowledged {
         };
         assert_eq!(closed, knows);
         fixture.lingers(1).await;
+        let (rest, end) = client.rest().await;
+        assert_eq!((read + rest.len(), end), (LARGE, End::Fin));
+        fixture.lingered(1).await;
+        fixture.ends_clean().await;
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_still_fetched_lingers_into_a_stop_that_begins_behind_it() {
+        let fixture = Fixture::serving(app()).await;
+        let mut client = client_with_little_room(&fixture).await;
+        client.get("/large").await;
+        client.finish().await;
+        client.until("\r\n\r\n").await;
+        let mut read = 0;
+        while fixture.transport.open_connections() > 0 {
+            read += client.some().await;
+        }
+        assert_eq!(fixture.closed(1).await.end, ConnectionEnd::PeerClosed);
+        fixture.lingers(1).await;
+        fixture.drain();
         let (rest, end) = client.rest().await;
         assert_eq!((read + rest.len(), end), (LARGE, End::Fin));
         fixture.lingered(1).await;
