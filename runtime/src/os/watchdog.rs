@@ -24,7 +24,7 @@ use super::tasks::os_thread;
 
 mod end;
 
-use end::Reason;
+use end::{Printer, Reason};
 
 /// What the watchdog knows about a server.
 pub(crate) trait Guarded: Send + Sync + 'static {
@@ -150,7 +150,8 @@ impl Companion {
         if registry.thread.is_none() {
             registry.epoch += 1;
             let epoch = registry.epoch;
-            registry.thread = Some(os_thread("lamp-watchdog", move || run(epoch))?);
+            let printer = Printer::start()?;
+            registry.thread = Some(os_thread("lamp-watchdog", move || run(epoch, printer))?);
         }
         registry.companions.push(runtime.id());
         Ok(Self {
@@ -321,7 +322,7 @@ impl Stop {
 }
 
 /// The thread.
-fn run(epoch: u64) {
+fn run(epoch: u64, printer: Printer) {
     let mut ticks = Ticks::start();
     let mut meant = Duration::ZERO;
     let mut registry = registry();
@@ -330,7 +331,7 @@ fn run(epoch: u64) {
             Some(Duration::ZERO) => {
                 let (stopping, reason) = (registry.stopping(), registry.reason());
                 drop(registry);
-                end::process(stopping, reason)
+                printer.end_process(stopping, reason)
             }
             Some(left) => {
                 meant = left.min(TICK);
@@ -345,6 +346,8 @@ fn run(epoch: u64) {
             }
         };
     }
+    drop(registry);
+    printer.end();
 }
 
 #[cfg(all(test, unix))]

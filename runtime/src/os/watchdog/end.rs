@@ -3,10 +3,11 @@
 //! **Invariant:** no destructor, exit handler, lock or full pipe can keep the process alive.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 
 use super::{AFTER_ABANDON, Guarded, LAST_WORDS};
 use crate::os::tasks::os_thread;
@@ -35,24 +36,60 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Prints what `stopping` know and ends the process with [`EXIT_ABANDONED`].
-pub(super) fn process(stopping: Vec<Arc<dyn Guarded>>, reason: Reason) -> ! {
-    let (done, printed) = channel();
-    // Without a thread nothing is printed: doing it here could block.
-    let printer = os_thread("lamp-last-words", move || {
-        print(&stopping, reason);
-        let _ = done.send(());
-    });
-    if printer.is_ok() {
-        let _ = printed.recv_timeout(LAST_WORDS);
+/// The thread that prints the last words, since that could block. It is there before they are needed: a
+/// process that has used up its threads has none for them then.
+pub(super) struct Printer {
+    words: Sender<Words>,
+    thread: JoinHandle<()>,
+}
+
+struct Words {
+    stopping: Vec<Arc<dyn Guarded>>,
+    reason: Reason,
+    /// Dropped when they are printed.
+    _printed: Sender<()>,
+}
+
+impl Printer {
+    /// # Errors
+    ///
+    /// When the OS gives no thread.
+    pub(super) fn start() -> io::Result<Self> {
+        let (words, last) = channel::<Words>();
+        let thread = os_thread("lamp-last-words", move || {
+            // None, if the stops end as they should.
+            for words in last {
+                print(&words.stopping, words.reason);
+            }
+        })?;
+        Ok(Self { words, thread })
     }
-    exit()
+
+    /// Ends the thread, which has had nothing to do.
+    pub(super) fn end(self) {
+        drop(self.words);
+        drop(self.thread.join());
+    }
+
+    /// Prints what `stopping` know and ends the process with [`EXIT_ABANDONED`].
+    pub(super) fn end_process(&self, stopping: Vec<Arc<dyn Guarded>>, reason: Reason) -> ! {
+        let (printed, is_printed) = channel();
+        let words = Words {
+            stopping,
+            reason,
+            _printed: printed,
+        };
+        if self.words.send(words).is_ok() {
+            let _over = is_printed.recv_timeout(LAST_WORDS);
+        }
+        exit()
+    }
 }
 
 /// stderr may be closed, or a full pipe that nobody reads: errors are of no use here.
 fn print(stopping: &[Arc<dyn Guarded>], reason: Reason) {
     // Each as soon as it is known, in case the next one hangs.
-    let say = |text: &str| drop(std::io::stderr().write_all(text.as_bytes()));
+    let say = |text: &str| drop(io::stderr().write_all(text.as_bytes()));
     say(&format!(
         "lamplighter: {reason}; ending the process with code {EXIT_ABANDONED}\n"
     ));

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::channel;
 
-use rustix::process::Signal as OsSignal;
+use rustix::process::{Resource, Rlimit, Signal as OsSignal, getrlimit, setrlimit};
 
 use super::end::EXIT_ABANDONED;
 use super::*;
@@ -177,6 +177,38 @@ fn a_full_pipe_on_stderr_does_not_keep_the_process() {
     process.says("stopping");
     process.tell("nobody reads this");
     assert_eq!(process.end().code(), Some(EXIT_ABANDONED));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_last_words_are_said_where_the_os_gives_no_thread_any_more() {
+    let process = of(
+        the_last_words_are_said_where_the_os_gives_no_thread_any_more,
+        || {
+            block_on(async {
+                let guard = server("orders");
+                // What is left of the address space is less than a stack.
+                let status = std::fs::read_to_string("/proc/self/status").unwrap();
+                let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+                let kib = size.unwrap().trim().trim_end_matches(" kB");
+                let size = kib.parse::<u64>().unwrap() * 1024;
+                let limit = Rlimit {
+                    current: Some(size + (1 << 20)),
+                    ..getrlimit(Resource::As)
+                };
+                setrlimit(Resource::As, limit).unwrap();
+                #[expect(clippy::disallowed_methods, reason = "what is not to be had")]
+                let thread = std::thread::Builder::new().spawn(|| ());
+                assert!(thread.is_err());
+                guard.budget_left(SHORT);
+                block();
+            });
+            0
+        },
+    );
+    let end = process.end();
+    assert_eq!(end.code(), Some(EXIT_ABANDONED), "{end:?}");
+    assert!(end.errors.contains("orders is stuck\n"), "{end:?}");
 }
 
 /// Begins a stop with two seconds of budget, which ends when it is told to.
