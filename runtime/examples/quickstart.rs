@@ -36,6 +36,7 @@ use lamplighter::{
     Server, ShutdownSignal, Variables,
 };
 use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite;
 
 #[derive(serde::Deserialize)]
 struct Nap {
@@ -59,7 +60,19 @@ async fn events(signal: ShutdownSignal) -> Sse<impl Stream<Item = Result<Event, 
 }
 
 async fn ws(upgrade: WebSocketUpgrade, signal: ShutdownSignal) -> Response {
-    upgrade.on_upgrade(|socket| echo(socket, signal))
+    // Of a message that has not ended, as much is held for each peer that sends one.
+    upgrade
+        .max_message_size(64 * 1024)
+        .on_upgrade(|socket| echo(socket, signal))
+}
+
+/// What a peer is told of what it has sent (RFC 6455, 7.4.1).
+fn fault(error: axum::Error) -> (u16, &'static str) {
+    match error.into_inner().downcast_ref() {
+        Some(tungstenite::Error::Capacity(_)) => (close_code::SIZE, "a message too long"),
+        Some(tungstenite::Error::Utf8(_)) => (close_code::INVALID, "text that is no UTF-8"),
+        _ => (close_code::PROTOCOL, "these are no frames"),
+    }
 }
 
 /// Sends back every message until the server drains, then says goodbye.
@@ -78,7 +91,7 @@ async fn echo(mut socket: WebSocket, signal: ShutdownSignal) {
             // Pings and the peer's own close are answered by the library.
             Some(Some(Ok(_))) | None => {}
             // Or it is gone, and this reaches nobody.
-            Some(Some(Err(_))) => break (close_code::PROTOCOL, "these are no frames"),
+            Some(Some(Err(error))) => break fault(error),
             Some(None) => return,
         }
     };

@@ -56,21 +56,29 @@ async fn a_websocket_echoes_and_hears_1001_when_the_server_drains() {
 }
 
 #[tokio::test]
-async fn a_websocket_that_breaks_its_protocol_hears_1002() {
+async fn a_websocket_hears_what_is_wrong_with_what_it_sends() {
     let process = quickstart().start();
     let addr = process.ready().await;
     // Without the mask that a client's frames have; a piece of no message; text that is no UTF-8.
-    let wrong: [&[u8]; 3] = [
-        b"\x81\x05light",
-        b"\x80\x80\0\0\0\0",
-        b"\x81\x82\0\0\0\0\xc3\x28",
+    // One byte more than 64 KiB, in one frame and in two.
+    let mut whole = b"\x82\xff\0\0\0\0\0\x01\0\x01\0\0\0\0".to_vec();
+    whole.resize(14 + 0x1_0001, 0);
+    let mut pieces = b"\x02\xff\0\0\0\0\0\x01\0\0\0\0\0\0".to_vec();
+    pieces.resize(14 + 0x1_0000, 0);
+    pieces.extend(b"\x80\x81\0\0\0\0\0");
+    let wrong: [(&[u8], CloseCode); 5] = [
+        (b"\x81\x05light", CloseCode::Protocol),
+        (b"\x80\x80\0\0\0\0", CloseCode::Protocol),
+        (b"\x81\x82\0\0\0\0\xc3\x28", CloseCode::Invalid),
+        (&whole, CloseCode::Size),
+        (&pieces, CloseCode::Size),
     ];
-    for bytes in wrong {
+    for (bytes, wrong) in wrong {
         let mut socket = connect(addr).await.unwrap();
         socket.get_mut().write_all(bytes).await.unwrap();
         let goodbye = next(&mut socket).await.unwrap();
         let code = close_code(goodbye.as_ref());
-        assert_eq!(code, Some(CloseCode::Protocol), "{bytes:?}");
+        assert_eq!(code, Some(wrong), "{:?}", bytes.get(..14));
     }
     process.signal(Signal::Sigterm);
     let exit = process.exit().await;
