@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use lamplighter_lifecycle::connection::{Awaited, Linger};
-use lamplighter_lifecycle::{ConnectionId, Input};
+use lamplighter_lifecycle::{ConnectionId, Input, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, lock};
@@ -30,6 +30,9 @@ use crate::os::listener::Io;
 /// nobody reads could hold any number of sockets for a second each. A stop has no such limit: it
 /// accepts nobody, so there are no more than there were connections.
 const MOST_WHILE_SERVING: usize = 512;
+
+/// The window of an HTTP/2 connection, as hyper opens it.
+const WINDOW: usize = 1024 * 1024;
 
 /// How much is read at once, to be thrown away.
 const ROOM: usize = 4096;
@@ -104,7 +107,9 @@ impl Lingerer {
         awaited: Awaited,
         during: While,
     ) -> Self {
-        let mut linger = Linger::new(inner.sink.now(), awaited);
+        let is_http2 = account.protocol() == Protocol::Http2;
+        let granted = if is_http2 { WINDOW } else { 0 };
+        let mut linger = Linger::new(inner.sink.now(), awaited, granted);
         let peer_ended = account.has(flag::PEER_ENDED);
         if peer_ended {
             linger.peer_ended();
@@ -188,6 +193,10 @@ impl Lingerer {
             return;
         };
         while !self.peer_ended && !self.linger.is_over() {
+            if self.linger.room() == 0 {
+                self.linger.filled_up(socket.is_acknowledged());
+                continue;
+            }
             let mut room = [MaybeUninit::uninit(); ROOM];
             let room = room.get_mut(..self.linger.room().min(ROOM));
             let mut bytes = ReadBuf::uninit(room.unwrap_or_default());

@@ -49,6 +49,9 @@ pub struct Linger {
     /// Whether input is unread, or has come: closed before its end, the connection would be reset.
     input: bool,
     discarded: usize,
+    most: usize,
+    /// What is left to be added to that.
+    granted: usize,
     peer_ended: bool,
     /// How often; `None` once it is known that nobody can tell.
     asked: Option<usize>,
@@ -64,15 +67,19 @@ impl Linger {
     /// told to stop, and no more than a peer should be able to make us read for nothing.
     pub const MOST: usize = 64 * 1024;
 
-    /// A connection that ended its side at `now`.
+    /// A connection that ended its side at `now`, and has `granted` its peer so many bytes that it may
+    /// send before it hears that nobody reads: of those none brings a reset on, as long as something that
+    /// was sent has not arrived.
     #[must_use]
-    pub const fn new(now: Instant, awaited: Awaited) -> Self {
+    pub const fn new(now: Instant, awaited: Awaited, granted: usize) -> Self {
         Self {
             began: now,
             now,
             awaited,
             input: matches!(awaited, Awaited::PeersEndAndAcknowledgement),
             discarded: 0,
+            most: Self::MOST,
+            granted,
             peer_ended: false,
             asked: Some(0),
             over: false,
@@ -85,17 +92,27 @@ impl Linger {
         self.over
     }
 
-    /// How many more bytes may be read and thrown away.
+    /// How many more bytes may be read and thrown away. At zero, [`filled_up`](Self::filled_up) is due.
     #[must_use]
     pub const fn room(&self) -> usize {
-        Self::MOST.saturating_sub(self.discarded)
+        self.most.saturating_sub(self.discarded)
+    }
+
+    /// Nothing more may be read, and this is known of what was sent: whether it is acknowledged.
+    pub fn filled_up(&mut self, acknowledged: Option<bool>) {
+        if self.room() > 0 {
+            return;
+        }
+        if acknowledged == Some(false) {
+            self.most = self.most.saturating_add(core::mem::take(&mut self.granted));
+        }
+        self.over |= self.room() == 0;
     }
 
     /// So many bytes were read and thrown away: more may come.
     pub const fn discarded(&mut self, bytes: usize) {
         self.input = true;
         self.discarded = self.discarded.saturating_add(bytes);
-        self.over |= self.room() == 0;
     }
 
     /// The peer has ended its side: nothing more comes.
@@ -179,7 +196,7 @@ mod tests {
     }
 
     fn begun(awaited: Awaited) -> Linger {
-        Linger::new(at(100), awaited)
+        Linger::new(at(100), awaited, 0)
     }
 
     #[test]
@@ -308,13 +325,29 @@ mod tests {
 
     #[test]
     fn it_discards_64_kib_and_no_byte_more() {
-        let mut linger = begun(Awaited::PeersEnd);
-        linger.discarded(65_535);
-        assert_eq!((linger.room(), linger.is_over()), (1, false));
-        linger.discarded(1);
-        assert_eq!((linger.room(), linger.is_over()), (0, true));
-        linger.discarded(usize::MAX);
-        assert_eq!(linger.room(), 0);
+        for (acknowledged, granted) in [(Some(true), 1000), (None, 1000), (Some(false), 0)] {
+            let mut linger = Linger::new(at(100), Awaited::PeersEnd, granted);
+            linger.discarded(65_535);
+            linger.filled_up(acknowledged);
+            assert_eq!((linger.room(), linger.is_over()), (1, false));
+            linger.discarded(1);
+            assert_eq!((linger.room(), linger.is_over()), (0, false));
+            linger.filled_up(acknowledged);
+            assert_eq!((linger.room(), linger.is_over()), (0, true));
+            linger.discarded(usize::MAX);
+            assert_eq!(linger.room(), 0);
+        }
+    }
+
+    #[test]
+    fn while_an_answer_is_on_its_way_it_discards_what_it_had_granted_and_no_byte_more() {
+        let mut linger = Linger::new(at(100), Awaited::PeersEnd, 1000);
+        linger.discarded(65_536);
+        linger.filled_up(Some(false));
+        assert_eq!((linger.room(), linger.is_over()), (1000, false));
+        linger.discarded(1000);
+        linger.filled_up(Some(false));
+        assert!(linger.is_over());
     }
 
     #[test]

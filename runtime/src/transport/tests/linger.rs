@@ -10,7 +10,9 @@ use tokio::time::advance;
 
 use super::client::{Client, End};
 use super::fixture::{Fixture, soon, tally};
-use super::frames::{ACK, Frames, GOAWAY, PING, frame, get as get_frame};
+use super::frames::{
+    ACK, DATA, Frames, GOAWAY, PING, SETTINGS, frame, get as get_frame, post as post_frame,
+};
 
 fn app() -> Router {
     Router::new()
@@ -330,6 +332,46 @@ mod acknowledged {
         fixture.lingers(1).await;
         let (rest, end) = client.rest().await;
         assert_eq!((read + rest.len(), end), (LARGE, End::Fin));
+        fixture.lingered(1).await;
+        fixture.ends_clean().await;
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_nobody_wants_takes_no_answer_along_that_is_still_fetched() {
+        const WINDOW_UPDATE: u8 = 8;
+        /// What h2 puts into the PING of a graceful close.
+        const PONG: [u8; 8] = [0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54];
+        let fixture = Fixture::serving(app()).await;
+        let mut frames = Frames::over(client_with_little_room(&fixture).await).await;
+        // SETTINGS_INITIAL_WINDOW_SIZE, and the connection's.
+        let window = (32 * 1024 * 1024_u32).to_be_bytes();
+        let wide = [&[0, 4][..], &window].concat();
+        frames.send(frame(SETTINGS, 0, 0, &wide)).await;
+        frames.send(frame(WINDOW_UPDATE, 0, 0, &window)).await;
+        frames.send(get_frame(1, "/large")).await;
+        let mut read = 0;
+        while fixture.transport.in_flight() > 0 || read == 0 {
+            let data = frames.until(DATA).await;
+            read += data.payload.len();
+        }
+        fixture.drain();
+        // Unread, the PING is not seen here, and answered blindly.
+        soon("the connection to linger", async {
+            while fixture.lingering().0.is_empty() {
+                frames.send(frame(PING, ACK, 0, &PONG)).await;
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        frames.send(post_frame(3, "/deaf")).await;
+        for _ in 0..20 {
+            frames.send(frame(DATA, 0, 3, &[0; 16 * 1024])).await;
+        }
+        let rest = frames.rest().await;
+        let data = rest.iter().filter(|frame| frame.kind == DATA);
+        let rest: usize = data.map(|frame| frame.payload.len()).sum();
+        assert_eq!(read + rest, LARGE);
+        drop(frames);
         fixture.lingered(1).await;
         fixture.ends_clean().await;
     }
