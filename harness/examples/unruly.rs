@@ -95,6 +95,7 @@ impl Wishes {
             .route("/hang", get(|| async { hang("handler").await }))
             .route("/block", get(|| async { block("handler") }))
             .route("/block-all", get(block_all))
+            .route("/panic", get(|| async { panics("handler") }))
             .route("/sleep", get(sleep))
             .layer(NamedRoutes);
         let server = Server::new(app).plan(self.plan.clone());

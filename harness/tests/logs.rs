@@ -118,7 +118,7 @@ async fn a_stop_says_what_it_has_to_wait_for() {
     server.reached(Phase::Draining).await;
     gate.open();
     assert!(server.wait().await.is_clean());
-    let said = "stopping: stop requested, within 35.0s; requests in flight: 1";
+    let said = "stopping: stop requested, within 35.0s; requests in flight: 1, cut after 30.0s";
     assert!(logs_contain(said));
 }
 
@@ -238,6 +238,25 @@ async fn a_handler_that_panics_is_logged_with_its_client_its_route_and_its_messa
         match line {
             Some(line) if line.contains(&said) && !line.contains("secret") => Ok(()),
             line => Err(format!("{line:?} is not {said:?}")),
+        }
+    });
+}
+
+#[tokio::test]
+#[traced_test]
+async fn a_grace_period_that_leaves_requests_next_to_nothing_is_warned_of_when_it_starts() {
+    for millis in [5_001, 6_000] {
+        let plan = Plan::within(Duration::from_millis(millis));
+        let server = Server::new(Router::new()).plan(plan);
+        assert!(TestServer::start(server).await.stop().await.is_clean());
+    }
+    logs_assert(|lines| {
+        let told = |line: &&&str| line.contains("to requests in flight");
+        let told: Vec<_> = lines.iter().filter(told).collect();
+        let said = "of a grace period of 5.0s the plan leaves 1.0ms to requests in flight";
+        match told[..] {
+            [line] if line.contains(said) && line.contains(" WARN ") => Ok(()),
+            _ => Err(format!("{told:?}")),
         }
     });
 }

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use lamplighter_lifecycle::{Cause, HookError, Input, Machine, Plan, Signal};
 use tokio::runtime::Handle;
@@ -60,6 +61,9 @@ use crate::transport::{
 
 /// Where a server listens that was told nothing else.
 const DEFAULT_ADDR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000);
+
+/// A drain that is shorter, and was not set but left over by the rest of its plan, is nobody's wish.
+const LITTLE: Duration = Duration::from_secs(1);
 
 /// A server that was made and not started: one entry point that wires everything up.
 ///
@@ -435,6 +439,14 @@ impl Server {
         // Empty so far: a server is launched once.
         drop(life.rolls.set(tasks.rolls()));
         let refused = parts.check();
+        let budget = life.ask(|machine| *machine.budget());
+        if budget.grace_period() == Some(budget.total()) && budget.drain_timeout() < LITTLE {
+            let (drain, whole) = (budget.drain_timeout(), budget.total());
+            log::warn!(
+                target: "lamplighter::server",
+                "of a grace period of {whole:.1?} the plan leaves {drain:.1?} to requests in flight"
+            );
+        }
         let limits = if parts.network.has_clock() {
             parts.limits
         } else {
@@ -457,7 +469,7 @@ impl Server {
             app: parts.app,
             infrastructure,
             limits,
-            budget: life.ask(|machine| *machine.budget()),
+            budget,
             clock: life.clock.clone(),
             tasks: tasks.clone(),
             sink: Arc::clone(life) as Arc<dyn Sink>,

@@ -30,7 +30,7 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     let addr = taken.local_addr().unwrap();
     let exit = refused(quickstart().env("PORT", addr.port())).await;
     assert_eq!(exit.code, Some(69), "{exit}");
-    let port = format!("PORT is {}, LISTEN is 127.0.0.1", addr.port());
+    let port = format!("PORT is {}, LISTEN is 127.0.0.1 by default", addr.port());
     said(&exit, &[&addr.to_string(), "in use", &port]);
     // In the log, and not again by the program that ends with it.
     assert_eq!(exit.stderr.matches("in use").count(), 1, "{exit}");

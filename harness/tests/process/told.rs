@@ -49,6 +49,27 @@ async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
 }
 
 #[tokio::test]
+async fn requests_that_failed_are_told_of_to_whoever_has_no_log() {
+    let process = unruly([""; 0]).start();
+    let addr = process.ready().await;
+    for _ in 0..2 {
+        let mut probe = Probe::connect(addr).await.unwrap();
+        probe.request("/panic").await.unwrap();
+        assert_eq!(probe.answer().await.status(), 500);
+    }
+    process.signal(Signal::Sigterm);
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit}");
+    let mut lines = exit.stderr.lines();
+    let told = lines.find(|line| line.starts_with("stopped after"));
+    let counts = "; clean; connections 2, requests 2 begun, 2 answered, 0 cut, 2 failed; ";
+    assert!(told.is_some_and(|line| line.contains(counts)), "{exit}");
+    let what =
+        "  2 requests failed: the application panicked, or gave an error in an answer's place";
+    assert_eq!(lines.next(), Some(what), "{exit}");
+}
+
+#[tokio::test]
 async fn what_failed_besides_is_told_though_the_stop_itself_was_clean() {
     let process = unruly(["--worker", "fail"]).start();
     process.ready().await;
@@ -58,7 +79,7 @@ async fn what_failed_besides_is_told_though_the_stop_itself_was_clean() {
     let mut lines = exit.stderr.lines();
     let told = lines.find(|line| line.starts_with("stopped after"));
     assert!(
-        told.is_some_and(|line| line.contains("failures 1")),
+        told.is_some_and(|line| line.contains("; clean; failures 1; ")),
         "{exit}"
     );
     assert_eq!(

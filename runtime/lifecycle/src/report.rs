@@ -273,10 +273,13 @@ impl fmt::Display for Report {
         if !self.complete {
             return self.fmt_so_far(f);
         }
-        match (self.outcome.exit_code(), self.failures.len()) {
-            (CLEAN, 0) => f.write_str("; clean")?,
-            (code, 0) => write!(f, "; exit code {code}")?,
-            (code, failures) => write!(f, "; exit code {code}; failures {failures}")?,
+        match self.outcome.exit_code() {
+            CLEAN => f.write_str("; clean")?,
+            code => write!(f, "; exit code {code}")?,
+        }
+        // A worker's, for one, makes no stop unclean.
+        if !self.failures.is_empty() {
+            write!(f, "; failures {}", self.failures.len())?;
         }
         // Of a server that never was there, what has been is said, and no counts of nothing.
         let was_there = self.outcome.start_failure.is_none();

@@ -147,9 +147,11 @@ impl fmt::Display for Stop<'_> {
                 .ends_by()
                 .zip(began)
                 .map(|(end, began)| end.since(began));
-            (machine.cause().cloned(), within)
+            let budget = machine.budget();
+            let behind = budget.hooks_timeout() + budget.margin();
+            (machine.cause().cloned(), within, behind)
         };
-        let (cause, within) = life.ask(asked);
+        let (cause, within, behind) = life.ask(asked);
         if let Some(cause) = cause {
             write!(f, "{cause}")?;
         }
@@ -157,6 +159,12 @@ impl fmt::Display for Stop<'_> {
             Some(within) => write!(f, ", within {within:.1?}")?,
             None => f.write_str(", for as long as it takes")?,
         }
-        write!(f, "; requests in flight: {}", life.work_in_flight())
+        let requests = life.work_in_flight();
+        write!(f, "; requests in flight: {requests}")?;
+        if let Some(within) = within.filter(|_| requests > 0) {
+            // Less than the whole: what is left is that of the hooks.
+            write!(f, ", cut after {:.1?}", within.saturating_sub(behind))?;
+        }
+        Ok(())
     }
 }

@@ -9,6 +9,7 @@ mod error;
 mod variables;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -24,6 +25,13 @@ const LISTEN: &str = "LISTEN";
 const LAME_DUCK_MS: &str = "LAME_DUCK_MS";
 const GRACEFUL_SHUTDOWN_TIMEOUT_MS: &str = "GRACEFUL_SHUTDOWN_TIMEOUT_MS";
 const GRACE_PERIOD_MS: &str = "GRACE_PERIOD_MS";
+const ALL: [&str; 5] = [
+    PORT,
+    LISTEN,
+    LAME_DUCK_MS,
+    GRACEFUL_SHUTDOWN_TIMEOUT_MS,
+    GRACE_PERIOD_MS,
+];
 
 /// Set by the kubelet in every container, unless it is asked not to.
 const KUBERNETES_SERVICE_HOST: &str = "KUBERNETES_SERVICE_HOST";
@@ -73,6 +81,8 @@ pub struct Config {
     drain_timeout: Option<Duration>,
     grace_period: Option<Duration>,
     kubernetes: bool,
+    /// Of these, the values are the program's own defaults.
+    defaults: Vec<&'static str>,
 }
 
 /// Where to listen, but for the port.
@@ -133,6 +143,10 @@ impl Config {
             drain_timeout: taken(variables.millis(GRACEFUL_SHUTDOWN_TIMEOUT_MS), &mut refused),
             grace_period: taken(variables.millis_above_zero(GRACE_PERIOD_MS), &mut refused),
             kubernetes: variables.is_filled(KUBERNETES_SERVICE_HOST),
+            defaults: ALL
+                .into_iter()
+                .filter(|name| variables.is_default(name))
+                .collect(),
         };
         ConfigError::of_all(refused).map_or(Ok(read), Err)
     }
@@ -183,7 +197,7 @@ impl Config {
         ];
         let named: Vec<String> = given
             .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name} is {}", value?.as_millis())))
+            .filter_map(|(name, value)| Some(self.named(name, value?.as_millis())))
             .collect();
         (!named.is_empty()).then(|| named.join(", "))
     }
@@ -191,7 +205,7 @@ impl Config {
     /// Which variables say where to listen, for people.
     pub(super) fn place_note(&self) -> String {
         let given = |name, value: Option<String>| match value {
-            Some(value) => format!("{name} is {value}"),
+            Some(value) => self.named(name, value),
             None => format!("{name} is not set"),
         };
         let listen = |listen: &Listen| match listen {
@@ -204,6 +218,15 @@ impl Config {
         }
         let port = given(PORT, self.port.map(|port| port.to_string()));
         format!("{port}, {listens}")
+    }
+
+    fn named(&self, name: &str, value: impl fmt::Display) -> String {
+        let by_default = if self.defaults.contains(&name) {
+            " by default"
+        } else {
+            ""
+        };
+        format!("{name} is {value}{by_default}")
     }
 
     /// Whether [`plan`](Self::plan) is the one for a pod of which nothing is known.

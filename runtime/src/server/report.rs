@@ -21,7 +21,7 @@ use lamplighter_lifecycle::{
 /// a log; its [`timeline`](Self::timeline) is for people. Returned from `main`, it sets the exit code,
 /// and tells on standard error what was not clean, hook by hook.
 #[derive(Clone, PartialEq, Eq)]
-#[must_use = "return it from `main`: it sets the exit code"]
+#[must_use = "return it from `main`, which sets the exit code; in a test, assert that it `is_clean()`"]
 pub struct Report(Arc<lamplighter_lifecycle::Report>);
 
 impl Report {
@@ -159,11 +159,12 @@ impl fmt::Debug for Report {
 }
 
 impl Termination for Report {
-    /// Tells on standard error what was not clean, or what failed besides, as a worker may: the
-    /// report, and below it a line for each failure and for each kind of work that was cut. A closed
-    /// or full standard error changes nothing about the exit code.
+    /// Tells on standard error what was not clean, or what failed besides, as a worker or a handler may:
+    /// the report, and below it a line for each failure, for each kind of work that was cut, and for the
+    /// requests that failed. A closed or full standard error changes nothing about the exit code.
     fn report(self) -> ExitCode {
-        if !self.is_clean() || !self.failures().is_empty() {
+        let failed = self.connections().tally.failed > 0;
+        if !self.is_clean() || !self.failures().is_empty() || failed {
             let details = details::of(&self.0);
             // The reader may be gone, and then there is nobody to tell.
             drop(write!(std::io::stderr().lock(), "{self}\n{details}"));

@@ -112,8 +112,7 @@ pub(crate) fn arm_process(
             for signal in subscription.ignored() {
                 log::info!(
                     target: "lamplighter::server",
-                    %signal,
-                    "ignored by whoever started this process, and left so"
+                    "{signal} was ignored when this process was started, and is left so: it stops nothing"
                 );
             }
             (Signals::Process { subscription }, Ok(()))

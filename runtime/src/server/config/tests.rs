@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lamplighter_lifecycle::Plan;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Variables};
 
 const ALLOWED_PORT: &str = "0 to 65535 in decimal digits";
 const ALLOWED_LISTEN: &str = "an IP address, localhost, or unix: and a path; a port goes into PORT";
@@ -180,6 +180,16 @@ fn the_variables_with_a_part_in_a_setting_are_named_with_their_values() {
         assert_eq!(config.place_note(), place);
         assert_eq!(config.plan_note().as_deref(), plan);
     }
+    // What nobody has set is not told as if somebody had.
+    let variables = Variables::from_vars([("GRACE_PERIOD_MS", "9000")])
+        .with_default("GRACE_PERIOD_MS", "30000")
+        .with_default("LAME_DUCK_MS", "1")
+        .with_default("LISTEN", "127.0.0.1");
+    let config = Config::read(&variables).unwrap();
+    let place = "PORT is not set, LISTEN is 127.0.0.1 by default";
+    assert_eq!(config.place_note(), place);
+    let plan = "LAME_DUCK_MS is 1 by default, GRACE_PERIOD_MS is 9000";
+    assert_eq!(config.plan_note().as_deref(), Some(plan));
 }
 
 #[test]

@@ -39,6 +39,8 @@ use super::ConfigError;
 #[derive(Clone, Default)]
 pub struct Variables {
     values: BTreeMap<OsString, OsString>,
+    /// Those that were not set, and are the program's own.
+    defaults: BTreeSet<OsString>,
     secrets: BTreeSet<String>,
 }
 
@@ -61,6 +63,7 @@ impl Variables {
         }
         Self {
             values,
+            defaults: BTreeSet::new(),
             secrets: BTreeSet::new(),
         }
     }
@@ -68,10 +71,16 @@ impl Variables {
     /// Sets `name` to `value` if it is not set. One that is set and empty stays empty.
     #[must_use]
     pub fn with_default(mut self, name: &str, value: impl Into<OsString>) -> Self {
-        self.values
-            .entry(name.into())
-            .or_insert_with(|| value.into());
+        if !self.is_set(name) {
+            self.values.insert(name.into(), value.into());
+            self.defaults.insert(name.into());
+        }
         self
+    }
+
+    /// Whether the value of `name` is the program's own default.
+    pub(super) fn is_default(&self, name: &str) -> bool {
+        self.defaults.contains(OsStr::new(name))
     }
 
     /// Keeps the value of `name` out of every error.

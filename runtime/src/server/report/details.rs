@@ -31,6 +31,12 @@ pub(super) fn of(report: &Report) -> String {
             lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
         }
     }
+    let failed = report.connections.tally.failed;
+    if failed > 0 {
+        let what =
+            "requests failed: the application panicked, or gave an error in an answer's place";
+        lines.push(line(format_args!("{failed} {what}"), ""));
+    }
     let stuck = report.outcome.stuck > 0;
     let more = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
