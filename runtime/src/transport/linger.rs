@@ -21,9 +21,11 @@ use lamplighter_lifecycle::{ConnectionId, Input, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, lock};
+use super::peer::Peer;
 use super::{Inner, flag};
 use crate::os::clock::Timer;
 use crate::os::listener::Io;
+use crate::os::log;
 
 /// How many connections may linger at once while the server serves: half of the 1024 descriptors
 /// that a process has by default. Beyond that they are closed at once, since whoever sends what
@@ -33,6 +35,10 @@ const MOST_WHILE_SERVING: usize = 512;
 
 /// The window of an HTTP/2 connection, as hyper opens it.
 const WINDOW: usize = 1024 * 1024;
+
+/// So many are named of those that have not got everything when a stop has no more time for them: as many
+/// as of what is cut.
+const NAMED: usize = 100;
 
 /// How much is read at once, to be thrown away.
 const ROOM: usize = 4096;
@@ -44,6 +50,8 @@ pub(super) struct Lingering(Mutex<Room>);
 #[derive(Default)]
 struct Room {
     present: BTreeMap<ConnectionId, Waker>,
+    /// How many were left without having got everything.
+    left: usize,
     /// Nobody may linger any more.
     over: bool,
 }
@@ -73,6 +81,13 @@ impl Lingering {
         true
     }
 
+    /// Counts one that has not got everything; whether it is to be named.
+    fn is_left(&self) -> bool {
+        let mut room = lock(&self.0);
+        room.left = room.left.saturating_add(1);
+        room.left <= NAMED
+    }
+
     fn leave(&self, id: ConnectionId) {
         let mut room = lock(&self.0);
         room.present.remove(&id);
@@ -90,6 +105,8 @@ pub(super) enum While {
 pub(super) struct Lingerer {
     inner: Arc<Inner>,
     id: ConnectionId,
+    /// Who is to get what was sent; `None` if that is of no interest any more.
+    client: Option<Peer>,
     socket: Option<Io>,
     linger: Linger,
     timer: Timer,
@@ -117,6 +134,7 @@ impl Lingerer {
         Self {
             inner: Arc::clone(inner),
             id: account.id,
+            client: Peer::current().filter(|_| awaited != Awaited::PeersEnd),
             socket: Some(socket),
             linger,
             timer: inner.clock.timer(),
@@ -215,8 +233,29 @@ impl Lingerer {
     }
 }
 
+impl Lingerer {
+    /// Says of a client whose time is over that it has not got everything: its answers are with the kernel,
+    /// and counted so. Those of a container are lost; elsewhere the kernel goes on sending, until a client
+    /// of HTTP/2 says something that nobody hears.
+    fn tell_left(&self) {
+        let (Some(client), Some(socket)) = (&self.client, &self.socket) else {
+            return;
+        };
+        let stops = self.inner.orders.read().1.stops();
+        if stops && socket.is_acknowledged() == Some(false) && self.inner.lingering.is_left() {
+            log::warn!(
+                target: "lamplighter::transport",
+                connection = %self.id,
+                peer = %client.addr(),
+                "closed before its client had got all of its answers"
+            );
+        }
+    }
+}
+
 impl Drop for Lingerer {
     fn drop(&mut self) {
+        self.tell_left();
         // Closed before it is reported.
         drop(self.socket.take());
         if self.present {

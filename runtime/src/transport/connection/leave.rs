@@ -122,11 +122,12 @@ impl Connected {
         // GOAWAY says which streams were not begun: who sends one across it has to get that word, also
         // where it is the first. Else nothing was said to a peer that has not asked for anything.
         let is_owed = account.begun() > 0 || (!is_http1 && account.has(flag::ANNOUNCED));
-        if !is_owed || self.machine.is_long_quiet() {
+        if !is_owed {
             return None;
         }
-        // A stop may begin and end before this peer's next acknowledgement comes.
-        if !stops && socket.is_acknowledged() != Some(false) {
+        // What was sent long ago has mostly arrived; and a stop may begin and end before this peer's next
+        // acknowledgement comes.
+        if (!stops || self.machine.is_long_quiet()) && socket.is_acknowledged() != Some(false) {
             return None;
         }
         // Who has ended its side may read on, and has to get all that it was sent.
