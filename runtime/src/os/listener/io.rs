@@ -59,15 +59,21 @@ impl Io {
     /// Whether the peer has everything that was sent; `None` if nobody knows. To be asked once our
     /// side has ended, which needs no acknowledgement. Sockets alone can tell.
     pub(crate) fn is_acknowledged(&self) -> Option<bool> {
+        self.unacknowledged().map(|left| left <= 1)
+    }
+
+    /// How many bytes of what was sent the peer does not have yet, the end of our side among them; `None`
+    /// if nobody knows.
+    pub(crate) fn unacknowledged(&self) -> Option<u32> {
         match self {
-            Self::Tcp(stream) => {
-                let left = unacknowledged(stream).ok()?;
-                // Without another end any more, it holds what nobody will ever acknowledge.
-                Some(left <= 1 || stream.peer_addr().is_err())
-            }
+            // Without another end any more, it holds what nobody will ever acknowledge.
+            Self::Tcp(stream) => match unacknowledged(stream).ok()? {
+                2.. if stream.peer_addr().is_err() => Some(0),
+                left => Some(left),
+            },
             // What is sent is with the peer's end, in the same kernel.
             #[cfg(unix)]
-            Self::Unix(_) => Some(true),
+            Self::Unix(_) => Some(0),
             Self::Other(_) => None,
         }
     }

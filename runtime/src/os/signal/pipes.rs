@@ -183,7 +183,10 @@ pub(super) fn wait(control: &ReadEnd, readers: &[Reader], limit: Option<Duration
     match poll(&mut fds, limit.as_ref()) {
         Ok(_) | Err(Errno::INTR) => {}
         // Out of kernel memory; nothing else can go wrong with these arguments.
-        Err(error) => log::warn!(target: "lamplighter::os", %error, "waiting for signals"),
+        Err(error) => {
+            log::warn!(target: "lamplighter::os", %error, "waiting for signals");
+            std::thread::park_timeout(AGAIN);
+        }
     }
 }
 

@@ -29,6 +29,9 @@ pub(super) enum Leave {
     Reset,
 }
 
+/// More than what is said at the end of a connection without answers: GOAWAY, PING and the end of our side.
+const OUR_LAST_WORDS: u32 = 1024;
+
 impl Connected {
     /// Ends the connection: everything of it that this task has is gone afterwards.
     pub(super) fn over(&mut self, end: ConnectionEnd, leave: Leave) -> Poll<()> {
@@ -125,9 +128,14 @@ impl Connected {
         if !is_owed {
             return None;
         }
-        // What was sent long ago has mostly arrived; and a stop may begin and end before this peer's next
-        // acknowledgement comes.
-        if (!stops || self.machine.is_long_quiet()) && socket.is_acknowledged() != Some(false) {
+        // What was sent long ago has arrived with everybody but slow readers. While nobody stops the server
+        // the kernel does the rest; but a stop may begin and end before this peer's next acknowledgement.
+        let fetches = |least| socket.unacknowledged().is_some_and(|left| left > least);
+        if self.machine.is_long_quiet() {
+            if !fetches(OUR_LAST_WORDS) {
+                return None;
+            }
+        } else if !stops && !fetches(1) {
             return None;
         }
         // Who has ended its side may read on, and has to get all that it was sent.
