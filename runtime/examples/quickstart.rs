@@ -59,10 +59,13 @@ async fn events(signal: ShutdownSignal) -> Sse<impl Stream<Item = Result<Event, 
     Sse::new(events.map(Ok))
 }
 
+const MOST_OF_A_MESSAGE: usize = 1024 * 1024;
+
 async fn ws(upgrade: WebSocketUpgrade, signal: ShutdownSignal) -> Response {
-    // Of a message that has not ended, as much is held for each peer that sends one.
+    // As much is held for each peer, of a message or a frame that has not ended.
     upgrade
-        .max_message_size(64 * 1024)
+        .max_message_size(MOST_OF_A_MESSAGE)
+        .max_frame_size(MOST_OF_A_MESSAGE)
         .on_upgrade(|socket| echo(socket, signal))
 }
 

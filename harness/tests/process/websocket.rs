@@ -60,17 +60,16 @@ async fn a_websocket_hears_what_is_wrong_with_what_it_sends() {
     let process = quickstart().start();
     let addr = process.ready().await;
     // Without the mask that a client's frames have; a piece of no message; text that is no UTF-8.
-    // One byte more than 64 KiB, in one frame and in two.
-    let mut whole = b"\x82\xff\0\0\0\0\0\x01\0\x01\0\0\0\0".to_vec();
-    whole.resize(14 + 0x1_0001, 0);
-    let mut pieces = b"\x02\xff\0\0\0\0\0\x01\0\0\0\0\0\0".to_vec();
-    pieces.resize(14 + 0x1_0000, 0);
+    // One byte more than 1 MiB: in one frame, whose head says so, and in two.
+    let whole = b"\x82\xff\0\0\0\0\0\x10\0\x01\0\0\0\0 and so on";
+    let mut pieces = b"\x02\xff\0\0\0\0\0\x10\0\0\0\0\0\0".to_vec();
+    pieces.resize(14 + 0x10_0000, 0);
     pieces.extend(b"\x80\x81\0\0\0\0\0");
     let wrong: [(&[u8], CloseCode); 5] = [
         (b"\x81\x05light", CloseCode::Protocol),
         (b"\x80\x80\0\0\0\0", CloseCode::Protocol),
         (b"\x81\x82\0\0\0\0\xc3\x28", CloseCode::Invalid),
-        (&whole, CloseCode::Size),
+        (whole, CloseCode::Size),
         (&pieces, CloseCode::Size),
     ];
     for (bytes, wrong) in wrong {
