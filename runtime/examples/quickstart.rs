@@ -37,6 +37,10 @@ use lamplighter::{
 };
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 #[derive(serde::Deserialize)]
 struct Nap {
@@ -181,18 +185,30 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     }
     let levels = ["error", "warn", "info", "debug", "trace"];
     let level = variables.one_of("LOG_LEVEL", &levels)?.unwrap_or("info");
+    let level: Level = level.parse()?;
+    // What h2 warns of is mostly what a peer sends, and no peer is to fill this log.
+    let of_peers = if level > Level::INFO {
+        level
+    } else {
+        Level::ERROR
+    };
+    let filter = Targets::new()
+        .with_default(level)
+        .with_target("h2", of_peers);
     tracing_subscriber::fmt()
-        .with_max_level(level.parse::<tracing::Level>()?)
+        .with_max_level(level)
         .with_writer(std::io::stderr)
         // Colours are for a terminal, and not for one whose user has none (no-color.org).
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         // Where would it be told? Its reader may be gone, and a log line is no reason to fail.
         .log_internal_errors(false)
+        .finish()
+        .with(filter)
         .init();
     let server = server(&variables)?;
     let report = lamplighter::block_on(server.run());
     // It tells on standard error what was not clean, as the log has, there, that has warnings.
-    Ok(if tracing::enabled!(tracing::Level::WARN) {
+    Ok(if tracing::enabled!(Level::WARN) {
         ExitCode::from(report.exit_code())
     } else {
         report.report()

@@ -256,11 +256,14 @@ impl AsyncRead for ConnectionIo {
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                // Nothing is left to read: the peer has not begun anything that we could lose.
+                // Nothing is left to read: the peer has not begun anything that we could lose. The kernel
+                // itself is asked. Where the thread that polls it for tokio has not got a turn yet, bytes
+                // are there that tokio knows nothing of, and wake this task when it does.
                 if http1
                     && this.account.has(flag::READING_ENDS)
                     && !this.account.seen.head()
                     && this.account.in_flight() == 0
+                    && !this.socket.as_ref().is_some_and(Io::has_unread)
                 {
                     return Poll::Ready(Ok(()));
                 }
@@ -363,9 +366,12 @@ impl Drop for ConnectionIo {
             *place = Place::Returned(socket);
         } else if place.is_parked() {
             let taken = place.take();
-            drop(place);
-            drop(taken);
-            // Its own task lives on only to close it at a stop.
+            if let Some((socket, token)) = taken {
+                *place = Place::Returned(socket);
+                drop(place);
+                drop(token);
+            }
+            // Its own task lives on to close it: now, or at a stop.
             self.account.wake();
         }
     }

@@ -83,9 +83,18 @@ impl Lingering {
 
     /// Counts one that has not got everything; whether it is to be named.
     fn is_left(&self) -> bool {
-        let mut room = lock(&self.0);
-        room.left = room.left.saturating_add(1);
-        room.left <= NAMED
+        let left = {
+            let mut room = lock(&self.0);
+            room.left = room.left.saturating_add(1);
+            room.left
+        };
+        if left == NAMED + 1 {
+            log::warn!(
+                target: "lamplighter::transport",
+                "there are more clients that had not got all of their answers: they are not named"
+            );
+        }
+        left <= NAMED
     }
 
     fn leave(&self, id: ConnectionId) {

@@ -56,6 +56,23 @@ impl Io {
         }
     }
 
+    /// Whether something has come that nobody has read, as far as a socket can tell.
+    pub(crate) fn has_unread(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use rustix::io::ioctl_fionread;
+
+            let unread = match self {
+                Self::Tcp(stream) => ioctl_fionread(stream),
+                Self::Unix(stream) => ioctl_fionread(stream),
+                Self::Other(_) => Ok(0),
+            };
+            unread.is_ok_and(|bytes| bytes > 0)
+        }
+        #[cfg(not(unix))]
+        false
+    }
+
     /// Whether the peer has everything that was sent; `None` if nobody knows. To be asked once our
     /// side has ended, which needs no acknowledgement. Sockets alone can tell.
     pub(crate) fn is_acknowledged(&self) -> Option<bool> {
@@ -224,5 +241,46 @@ impl AsyncWrite for Io {
             Self::Unix(stream) => stream.is_write_vectored(),
             Self::Other(other) => other.0.is_write_vectored(),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::io::Write;
+    use std::task::Waker;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_kernel_has_is_seen_before_the_runtime_knows_of_it() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut client = std::net::TcpStream::connect(addr).unwrap();
+        let mut socket = Io::Tcp(listener.accept().await.unwrap().0);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut room = [0; 8];
+        let mut bytes = ReadBuf::new(&mut room);
+        // From here on this thread does not let the runtime ask the kernel.
+        assert!(
+            Pin::new(&mut socket)
+                .poll_read(&mut cx, &mut bytes)
+                .is_pending()
+        );
+        assert!(!socket.has_unread());
+        client.write_all(b"light").unwrap();
+        assert!(
+            Pin::new(&mut socket)
+                .poll_read(&mut cx, &mut bytes)
+                .is_pending()
+        );
+        assert!(socket.has_unread());
+        let read = std::future::poll_fn(|cx| Pin::new(&mut socket).poll_read(cx, &mut bytes));
+        read.await.unwrap();
+        assert_eq!(bytes.filled(), b"light");
+        assert!(!socket.has_unread());
+        // The end of the other side is nothing to read.
+        drop(client);
+        tokio::task::yield_now().await;
+        assert!(!socket.has_unread());
     }
 }
