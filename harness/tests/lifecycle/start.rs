@@ -76,7 +76,10 @@ async fn an_address_or_a_plan_that_variables_have_set_is_refused_with_their_name
     let error = server.start().await.unwrap_err();
     assert!(matches!(error.reason(), StartReason::Plan(_)), "{error:?}");
     let text = error.to_string();
-    assert!(text.contains("; GRACE_PERIOD_MS is 1000 (after "), "{text}");
+    assert!(
+        text.contains("; GRACE_PERIOD_MS is 1000; hooks_timeout"),
+        "{text}"
+    );
     let line = error.report().to_string();
     assert!(line.contains("; GRACE_PERIOD_MS is 1000"), "{line}");
 }

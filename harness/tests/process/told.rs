@@ -3,6 +3,7 @@
 use lamplighter::Signal;
 use lamplighter_harness::Probe;
 
+use super::signalled::signal_until;
 use super::{quickstart, unruly};
 
 #[tokio::test]
@@ -40,6 +41,7 @@ async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
         "  hook line\\nbreak panicked: hook was told to panic",
         "  hook lock timed out, still running, after ",
         "  2 http/1 GET /hang cut, the oldest after ",
+        "  cut by the end of drain_timeout, after ",
         "  worker hang cut",
     ];
     assert_eq!(told.len(), expected.len(), "{exit}");
@@ -128,4 +130,19 @@ async fn a_clean_stop_tells_nothing() {
     let told = |line: &str| line.starts_with("stopped after") || line.starts_with("  ");
     // What the log says begins with a time.
     assert!(!exit.stderr.lines().any(told), "{exit}");
+}
+
+#[tokio::test]
+async fn work_that_a_second_signal_cuts_is_told_so() {
+    let process = unruly([""; 0]).start();
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe.request("/hang").await.unwrap();
+    process.line("handler hangs").await;
+    signal_until(&process, Signal::Sigterm, "SIGTERM (first)").await;
+    signal_until(&process, Signal::Sigterm, "SIGTERM (second)").await;
+    let exit = process.exit().await;
+    assert_eq!(exit.code, Some(10), "{exit}");
+    let told = |line: &str| line.starts_with("  cut by a second signal, SIGTERM, after ");
+    assert!(exit.stderr.lines().any(told), "{exit}");
 }

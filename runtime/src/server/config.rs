@@ -199,7 +199,10 @@ impl Config {
             .into_iter()
             .filter_map(|(name, value)| Some(self.named(name, value?.as_millis())))
             .collect();
-        (!named.is_empty()).then(|| named.join(", "))
+        let named = named.join(", ");
+        // What the reason speaks of besides.
+        let others = "hooks_timeout and margin are set in code";
+        (!named.is_empty()).then(|| format!("{named}; {others}"))
     }
 
     /// Which variables say where to listen, for people.

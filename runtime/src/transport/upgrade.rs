@@ -5,8 +5,8 @@
 //! Java's client and `curl --http2` offer `h2c`, which no server has to know any more (RFC 9113, 3.1).
 //! What no application can take up is no wish that could be refused.
 //!
-//! **Invariant:** a request that would be answered in HTTP while the server runs is never taken for one
-//! that wants to leave it.
+//! **Invariant:** no request is taken for one that wants to leave HTTP because of a version of it, or TLS,
+//! that it offers beside.
 
 use http::header::{CONNECTION, HeaderName, UPGRADE};
 use http::{Method, Request, Version};

@@ -8,7 +8,8 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use lamplighter_lifecycle::{
-    ConnectionId, Failure, Instant, Machine, PeerAddr, Report, Work, WorkerOutcome,
+    ConnectionId, Event, Failure, Instant, Machine, PeerAddr, Phase, Report, SignalTaken, Work,
+    WorkerOutcome,
 };
 
 /// More lines are for a log, or for the report as JSON.
@@ -26,6 +27,7 @@ pub(super) fn of(report: &Report) -> String {
     let failures = failures.filter(|failure| !matches!(failure, Failure::Start(_)));
     lines.extend(failures.map(|failure| line(failure, of_hook(report, failure))));
     lines.extend(cut_requests(report));
+    lines.extend(why_cut(report));
     for worker in &report.workers {
         if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = &worker.outcome {
             lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
@@ -160,6 +162,28 @@ fn cut_requests(report: &Report) -> Vec<String> {
         lines.push(line(format_args!("{unnamed} more cut"), ""));
     }
     lines
+}
+
+/// What has ended the wait for work: an event of the stop, or, where there is none, its deadline.
+fn why_cut(report: &Report) -> Option<String> {
+    if report.outcome.cut == 0 {
+        return None;
+    }
+    let by = report.timeline.entries().find_map(|(_, event)| {
+        if let Event::Signal {
+            signal,
+            taken: SignalTaken::Second,
+        } = event
+        {
+            return Some(format!("a second signal, {signal}"));
+        }
+        matches!(event, Event::Force).then(|| "force()".to_owned())
+    });
+    let by = by.unwrap_or_else(|| "the end of drain_timeout".to_owned());
+    let phases = report.phases.iter();
+    let drain = phases.filter(|phase| matches!(phase.phase, Phase::LameDuck | Phase::Draining));
+    let after: Duration = drain.map(|phase| phase.took).sum();
+    Some(line(format_args!("cut by {by}, after {after:.1?}"), ""))
 }
 
 fn line(text: impl Display, end: impl Display) -> String {
