@@ -69,8 +69,9 @@ impl Probe {
     }
 
     /// Connects with room for about so many bytes that came and that nobody has read
-    /// (`SO_RCVBUF`; Linux doubles it, and takes no less than 2 KiB). The server's kernel has room
-    /// for some megabytes besides. Without effect on a Unix socket, which has the sender's room alone.
+    /// (`SO_RCVBUF`; Linux doubles it, and takes no less than 2 KiB). The kernel has room for
+    /// 16 KiB besides where Lamplighter serves on Linux, else for some megabytes. Without effect on a Unix
+    /// socket, which has the sender's room alone.
     ///
     /// # Errors
     ///

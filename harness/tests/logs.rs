@@ -247,7 +247,7 @@ async fn a_handler_that_panics_is_logged_with_its_client_its_route_and_its_messa
 #[tokio::test(start_paused = true)]
 #[traced_test]
 async fn a_client_that_has_not_got_its_answer_by_the_end_of_a_stop_is_named() {
-    let app = Router::new().route("/", get(|| async { vec![b'x'; 64 * 1024] }));
+    let app = Router::new().route("/", get(|| async { vec![b'x'; 12 * 1024] }));
     let server = TestServer::here().spawn(app).await;
     // What does not fit into so little room is with the server's kernel, and nobody reads.
     let socket = TcpSocket::new_v4().unwrap();

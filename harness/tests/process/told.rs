@@ -1,7 +1,7 @@
 //! What a program that returns its report tells a person at a terminal.
 
 use lamplighter::Signal;
-use lamplighter_harness::Probe;
+use lamplighter_harness::{Manners, Misbehave, Probe, Seen};
 
 use super::signalled::signal_until;
 use super::{quickstart, unruly};
@@ -117,6 +117,28 @@ async fn what_was_cut_is_told_whatever_the_log_leaves_out_and_in_colours_nowhere
             "{exit}"
         );
         assert!(!exit.stderr.contains('\u{1b}'), "{exit}");
+    }
+}
+
+#[tokio::test]
+async fn no_client_fills_the_log_with_what_it_sends() {
+    /// The acknowledgement of a PING that nobody has sent.
+    const UNASKED: &[u8] = b"\0\0\x08\x06\x01\0\0\0\0beginend";
+    for level in ["warn", "info"] {
+        let process = quickstart().env("LOG_LEVEL", level).start();
+        let misbehave = Misbehave::towards(process.ready().await);
+        let mut probe = misbehave.http2(Manners::Polite).await;
+        probe.send(UNASKED.repeat(10_000)).await.unwrap();
+        // Answered behind them, so they were all read.
+        let stream = probe.open_stream("/").await.unwrap();
+        assert!(probe.streamed(stream).await.ended);
+        process.signal(Signal::Sigterm);
+        assert_eq!(probe.end().await, Seen::Fin);
+        let exit = process.exit().await;
+        assert_eq!(exit.code, Some(0), "{exit}");
+        let about = |line: &&str| line.contains("h2") || line.contains("PING");
+        let said = exit.stderr.lines().filter(about).count();
+        assert_eq!(said, 0, "of {} lines", exit.stderr.lines().count());
     }
 }
 

@@ -15,8 +15,12 @@ use lamplighter_harness::Gate;
 /// How much `/large` sends: far more than the kernel and HTTP/2 windows hold.
 pub(crate) const LARGE: usize = 64 * 1024 * 1024;
 
-/// How much `/page` sends: more than a reader takes at once, and not too much for the kernel.
-pub(crate) const PAGE: usize = 200_000;
+/// How much `/page` sends: more than a reader with little room takes, and no more than the kernel takes for
+/// it, which is 16 KiB and that room.
+pub(crate) const PAGE: usize = 24 * 1024;
+
+/// How much `/book` sends, all at once: more than the window of an HTTP/2 stream.
+pub(crate) const BOOK: usize = 200_000;
 
 /// `/held` waits at the gate, `/patient` until time is up.
 pub(crate) fn app(gate: &Gate) -> Router {
@@ -33,6 +37,7 @@ pub(crate) fn app(gate: &Gate) -> Router {
         .route("/patient", get(patient))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/page", get(|| async { vec![b'p'; PAGE] }))
+        .route("/book", get(|| async { vec![b'b'; BOOK] }))
         .route("/large", get(large))
         .route("/events", get(events))
         .route("/deaf", get(deaf))

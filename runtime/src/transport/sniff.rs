@@ -38,6 +38,11 @@ impl Sniff {
         !self.bytes.is_empty()
     }
 
+    /// Whether bytes have come that were not read, as far as the kernel can tell.
+    pub(super) fn has_unread(&self) -> bool {
+        self.socket.has_unread()
+    }
+
     /// The socket, for whoever gives up on it.
     pub(super) fn into_socket(self) -> Io {
         self.socket

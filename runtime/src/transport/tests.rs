@@ -23,4 +23,6 @@ mod retirement;
 mod scripted;
 mod spread;
 mod trickle;
+#[cfg(unix)]
+mod unheard;
 mod unread;

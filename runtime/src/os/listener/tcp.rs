@@ -48,7 +48,9 @@ impl Network for TcpNetwork {
 /// A TCP listener.
 ///
 /// What tokio's listener does, and: takes what is queued without waiting, and can refuse new
-/// connections (Linux). Sends on its connections are not delayed (`TCP_NODELAY`).
+/// connections (Linux). Sends on its connections are not delayed (`TCP_NODELAY`), and the kernel takes
+/// no more of an answer than its client fetches, but for 16 KiB (`TCP_NOTSENT_LOWAT`, Linux): an answer
+/// is in flight until its client has nearly all of it.
 #[derive(Debug)]
 pub struct TcpListener {
     inner: tokio::net::TcpListener,
@@ -157,7 +159,7 @@ impl Listener for tokio::net::TcpListener {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, Addr)> {
         let (stream, peer) = Self::accept(self).await?;
-        Ok((without_delay(stream), Addr::Tcp(canonical(peer))))
+        Ok((tuned(stream), Addr::Tcp(canonical(peer))))
     }
 
     fn local_addr(&self) -> io::Result<Addr> {
@@ -179,7 +181,7 @@ impl Listener for tokio::net::TcpListener {
         let peer = peer.as_socket().ok_or_else(|| {
             io::Error::new(ErrorKind::ConnectionAborted, "a peer without an IP address")
         })?;
-        Ok(Some((without_delay(stream), Addr::Tcp(canonical(peer)))))
+        Ok(Some((tuned(stream), Addr::Tcp(canonical(peer)))))
     }
 
     /// No lingering: what is unsent is thrown away, the peer gets a reset.
@@ -197,11 +199,26 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
     }
 }
 
-fn without_delay(stream: TcpStream) -> TcpStream {
-    // Fails only on a connection that is gone, which will show by itself.
+fn tuned(stream: TcpStream) -> TcpStream {
+    // Both fail only on a connection that is gone, which will show by itself.
     drop(stream.set_nodelay(true));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    drop(SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT));
     stream
 }
+
+/// How much the kernel takes of a connection before it has sent what it took before
+/// (`TCP_NOTSENT_LOWAT`, tcp(7)): as much as a frame of HTTP/2 carries by default (RFC 9113, 4.2).
+///
+/// Without a limit it takes megabytes for a slow reader. An answer would then be finished, and a stop
+/// over, seconds before its client has it; what nobody has fetched by then is lost as soon as an HTTP/2
+/// client speaks to the closed socket, or the network of a container ends. With it such an answer
+/// stays in flight, its frames do not queue behind what was said before, and a reader that takes nothing
+/// costs the kernel less. 2 GiB over the loopback took as long as without (3.3 GB/s over HTTP/1, 1.7 over
+/// HTTP/2), with a quarter more of processor time over HTTP/1 and no more over HTTP/2; what is sent at
+/// once, as short answers are, never meets it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MOST_UNSENT: u32 = 16 * 1024;
 
 /// How many connections may wait to be accepted, as tokio has it; the kernel's `somaxconn` (4096,
 /// before Linux 5.4 128) caps it.

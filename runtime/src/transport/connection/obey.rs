@@ -52,10 +52,22 @@ impl Connected {
         if matches!(order, Order::Drain { .. }) {
             self.account
                 .comes_to_its_end(late(self.inner.while_draining));
+            self.hear_first_byte();
         }
         self.machine
             .handle(self.inner.sink.now(), Input::Ordered(order));
         true
+    }
+
+    /// Tells the machine of first bytes that the kernel has and the runtime does not know of yet, since the
+    /// thread that asks for it has not run: whoever has sent them is not silent.
+    fn hear_first_byte(&mut self) {
+        if let Stage::Sniffing(sniff) = &self.stage
+            && !sniff.has_begun()
+            && sniff.has_unread()
+        {
+            self.machine.handle(self.inner.sink.now(), Input::FirstByte);
+        }
     }
 
     /// Does all that the machine asks; ready when the connection is over.

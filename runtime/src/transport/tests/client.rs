@@ -136,18 +136,6 @@ impl Client {
         Some(std::mem::replace(&mut self.seen, rest))
     }
 
-    /// Reads what comes next, or what was read before; how much that is.
-    pub(super) async fn some(&mut self) -> usize {
-        let seen = std::mem::take(&mut self.seen);
-        if !seen.is_empty() {
-            return seen.len();
-        }
-        let mut bytes = vec![0; 64 * 1024];
-        soon("more bytes", self.stream.read(&mut bytes))
-            .await
-            .unwrap()
-    }
-
     /// Reads to the end: all that came, and how it ended.
     pub(super) async fn rest(self) -> (String, End) {
         self.rest_within(PATIENCE).await

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use super::client::{Client, Either};
 use crate::os::clock::Clock;
 use crate::os::listener::memory::{Dialler, Memory};
-use crate::os::listener::{AnyListener, Label};
+use crate::os::listener::{Addr, AnyListener, Io, Label};
 use crate::os::tasks::Tasks;
 use crate::transport::{
     Accepting, Application, Limits, Newcomers, Queue, ServerKey, Setup, ShutdownController,
@@ -284,6 +284,13 @@ impl Fixture {
             newcomers,
         };
         self.transport.accept(vec![accepting]);
+    }
+
+    /// A connection that no listener of ours has accepted.
+    pub(super) fn open(&self, socket: TcpStream, peer: SocketAddr) {
+        let inner = &self.transport.inner;
+        let seat = inner.room.try_take().expect("a seat");
+        inner.open(Io::Tcp(socket), Addr::Tcp(peer), seat);
     }
 
     pub(super) fn addr(&self) -> SocketAddr {

@@ -21,6 +21,11 @@ async fn accepted_connections_send_without_delay_and_are_not_inherited() {
     let (queued, _) = next_queued(&mut listener);
     for stream in [&stream, &queued] {
         assert!(stream.nodelay().unwrap());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        assert_eq!(
+            SockRef::from(stream).tcp_notsent_lowat().unwrap(),
+            MOST_UNSENT
+        );
         let flags = rustix::io::fcntl_getfd(stream).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
     }
@@ -68,6 +73,32 @@ async fn the_port_of_a_listener_that_is_gone_can_be_taken_at_once() {
     drop(client);
     let (_listener, again) = bind(&addr.to_string()).await;
     assert_eq!(again, addr);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[tokio::test]
+async fn the_kernel_takes_little_more_than_a_client_fetches() {
+    let (mut listener, addr) = bind("127.0.0.1:0").await;
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
+    // What it may be sent before it reads.
+    socket.set_recv_buffer_size(64 * 1024).unwrap();
+    socket.connect(&addr.into()).unwrap();
+    let mut client = Client::from(socket);
+    let (stream, _) = Listener::accept(&mut listener).await.unwrap();
+    let mut taken = 0;
+    stream.writable().await.unwrap();
+    while let Ok(more) = stream.try_write(&[b'l'; 64 * 1024]) {
+        taken += more;
+    }
+    // Otherwise it is more than 2 MB.
+    assert!(taken <= 512 * 1024, "{taken} bytes");
+    let mut fetched = client.read(&mut [0; 64 * 1024]).unwrap();
+    while fetched < taken {
+        fetched += client.read(&mut vec![0; taken - fetched]).unwrap();
+    }
+    // Whoever waits for room hears that there is some.
+    stream.writable().await.unwrap();
+    assert!(stream.try_write(b"l").is_ok());
 }
 
 #[tokio::test]
