@@ -17,6 +17,8 @@ mod hooks;
 mod late;
 #[path = "lifecycle/linger.rs"]
 mod linger;
+#[path = "lifecycle/refused.rs"]
+mod refused;
 #[path = "lifecycle/signals.rs"]
 mod signals;
 #[path = "lifecycle/start.rs"]
