@@ -12,8 +12,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::routing::get;
+use futures_util::stream;
 use lamplighter::{
     Check, Healthcheck, Hook, NamedRoutes, Phase, Plan, Server, ServerEventKind, ServerHandle,
     ShutdownSignal, Signal,
@@ -206,6 +208,24 @@ async fn a_log_says_how_many_cuts_it_does_not_name() {
             count => Err(format!("{count} are named")),
         }
     });
+}
+
+#[tokio::test]
+#[traced_test]
+async fn a_body_that_breaks_off_is_logged_with_what_the_application_says_of_it() {
+    let breaks = || async {
+        let no_oil = std::io::Error::other("no oil");
+        Body::from_stream(stream::iter([Ok("half"), Err(no_oil)]))
+    };
+    let server = TestServer::spawn(Router::new().route("/", get(breaks)).layer(NamedRoutes)).await;
+    let mut probe = server.probe().await;
+    probe.request("/").await.unwrap();
+    assert_eq!(probe.end().await, Seen::Rst);
+    let report = server.stop().await;
+    let counts = " 0 answered, 0 cut, 1 aborted, 1 failed;";
+    assert!(report.to_string().contains(counts), "{report}");
+    let said = "method=GET route=\"/\" error=the body of an answer broke off: no oil";
+    assert!(logs_contain(said));
 }
 
 #[tokio::test]

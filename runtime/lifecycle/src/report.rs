@@ -290,7 +290,7 @@ impl fmt::Display for Report {
                 self.connections.accepted,
                 self.connections.tally.begun,
                 self.connections.tally.answered,
-                self.outcome.cut
+                self.outcome.cut.saturating_sub(self.workers_cut())
             )?;
         }
         if self.outcome.stuck > 0 {
@@ -304,6 +304,10 @@ impl fmt::Display for Report {
         }
         if self.connections.turned_away > 0 {
             write!(f, "; turned away {}", self.connections.turned_away)?;
+        }
+        let workers = self.workers_cut();
+        if workers > 0 {
+            write!(f, "; workers {workers} cut")?;
         }
         let ok = self
             .hooks
@@ -327,6 +331,17 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// How many of what was cut are workers, and no requests.
+    fn workers_cut(&self) -> u64 {
+        let is_cut = |known: &&WorkerReport| {
+            matches!(
+                known.outcome,
+                Some(WorkerOutcome::Cut | WorkerOutcome::Stuck)
+            )
+        };
+        u64::try_from(self.workers.iter().filter(is_cut).count()).unwrap_or(u64::MAX)
+    }
+
     /// What a stop that is not over waits for.
     fn fmt_so_far(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(phase) = self.phases.last() {

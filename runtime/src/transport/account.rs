@@ -322,7 +322,7 @@ impl Account {
         self.cut.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The application has panicked over a request, or gave an error in an answer's place.
+    /// The application has panicked over a request, or gave an error in place of an answer or of its rest.
     pub(super) fn failed(&self) {
         self.failed.fetch_add(1, Ordering::AcqRel);
     }

@@ -4,6 +4,7 @@
 //! **Invariant:** an answer counts as made only when its body has ended or needs none.
 //! **Invariant:** bytes that wait in HTTP/2's queues keep their request in flight.
 
+use std::error::Error;
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -248,6 +249,11 @@ where
             }
         }
         let frame = ready!(frame);
+        if let Some(Err(error)) = &frame
+            && !is_of_a_connection(error.as_ref())
+        {
+            exchange.fails(&BodyFailed(error.to_string()));
+        }
         let last = match &frame {
             None => true,
             Some(Ok(frame)) => ended || frame.is_trailers(),
@@ -329,6 +335,24 @@ pub(super) fn cancelled() -> BoxError {
 pub(super) fn refused() -> BoxError {
     h2::Error::from(h2::Reason::REFUSED_STREAM).into()
 }
+
+/// Whether it is about a connection that broke: where an answer sends back what its client no longer sends,
+/// the application did nothing wrong.
+fn is_of_a_connection(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<hyper::Error>() || error.is::<h2::Error>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// Never a source of its own: what the application says of its own error is all there is to say.
+#[derive(Debug, thiserror::Error)]
+#[error("the body of an answer broke off: {0}")]
+struct BodyFailed(String);
 
 #[derive(Debug, thiserror::Error)]
 #[error("the body of an answer panicked: {0}")]

@@ -118,7 +118,7 @@ impl Exchange {
         matches!(self.verb, Verb::Connect)
     }
 
-    /// The application has panicked over it, or gave an error in an answer's place: counts it, and logs
+    /// The application has panicked over it, or gave an error in place of its answer or of the rest: counts it, and logs
     /// what its client is not told. Not which path it asked for: that is the peer's text, and may hold
     /// secrets.
     #[cold]

@@ -35,9 +35,10 @@ pub(super) fn of(report: &Report) -> String {
     }
     let failed = report.connections.tally.failed;
     if failed > 0 {
+        let requests = if failed == 1 { "request" } else { "requests" };
         let what =
-            "requests failed: the application panicked, or gave an error in an answer's place";
-        lines.push(line(format_args!("{failed} {what}"), ""));
+            "the application panicked, or gave an error in place of an answer or of its rest";
+        lines.push(line(format_args!("{failed} {requests} failed: {what}"), ""));
     }
     let stuck = report.outcome.stuck > 0;
     let more = lines.len().saturating_sub(MOST_LINES);
