@@ -143,7 +143,8 @@ impl Misbehave {
 
     /// Asks for this path over HTTP/1.1 and does not read, with room for 4 KiB of the answer.
     ///
-    /// The server's kernel takes some megabytes all the same: a body that is to stall is longer.
+    /// The server's kernel takes 16 KiB of it all the same where Lamplighter serves on Linux, else some
+    /// megabytes: a body that is to stall is longer.
     ///
     /// # Panics
     ///

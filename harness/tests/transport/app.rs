@@ -6,6 +6,7 @@ use std::convert::Infallible;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::Path;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::routing::{get, post};
 use futures_util::stream;
@@ -22,7 +23,8 @@ pub(crate) const PAGE: usize = 24 * 1024;
 /// How much `/book` sends, all at once: more than the window of an HTTP/2 stream.
 pub(crate) const BOOK: usize = 200_000;
 
-/// `/held` waits at the gate, `/patient` until time is up.
+/// `/held` waits at the gate, and so does `/held/{bytes}`, which then sends so many; `/patient` waits until
+/// time is up.
 pub(crate) fn app(gate: &Gate) -> Router {
     let held = {
         let gate = gate.clone();
@@ -31,9 +33,17 @@ pub(crate) fn app(gate: &Gate) -> Router {
             "let go"
         }
     };
+    let held_bytes = {
+        let gate = gate.clone();
+        move |Path(bytes): Path<usize>| async move {
+            gate.pass().await;
+            vec![b'h'; bytes]
+        }
+    };
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/held", get(held))
+        .route("/held/{bytes}", get(held_bytes))
         .route("/patient", get(patient))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/page", get(|| async { vec![b'p'; PAGE] }))

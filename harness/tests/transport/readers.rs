@@ -109,6 +109,67 @@ async fn the_kernel_takes_no_answer_off_the_drain_that_its_reader_has_not_fetche
     over.drained_in(secs(600));
 }
 
+/// Waits at the gate for the page, of which its kernel has room for a part and the server's for all.
+#[cfg(target_os = "linux")]
+async fn waits_for_the_page(stage: &Stage, http2: bool) -> Probe {
+    let mut probe = Probe::connect_narrow(stage.addr, NARROW).await.unwrap();
+    let path = format!("/held/{PAGE}");
+    if http2 {
+        probe.http2(Manners::Polite).await.unwrap();
+        probe.open_stream(&path).await.unwrap();
+    } else {
+        probe.request(&path).await.unwrap();
+    }
+    within("the request", stage.gate.reached(1)).await;
+    probe
+}
+
+#[cfg(target_os = "linux")]
+async fn body(probe: &mut Probe, http2: bool) -> usize {
+    if http2 {
+        let known = probe.streamed(1).await;
+        assert!(known.ended, "{known:?}");
+        known.body.len()
+    } else {
+        probe.answer().await.body.len()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn in_a_drain_an_answer_is_in_flight_until_the_kernel_has_sent_it() {
+    for http2 in [false, true] {
+        let mut stage = Stage::running().await;
+        let mut probe = waits_for_the_page(&stage, http2).await;
+        stage.drains().await;
+        stage.gate.open();
+        stage.passes(secs(600)).await;
+        assert_eq!(stage.handle.in_flight(), 1);
+        assert_eq!(body(&mut probe, http2).await, PAGE);
+        assert_eq!(probe.end().await, Seen::Fin);
+        let over = stage.over().await.ended([Graceful]).answered(1);
+        over.drained_in(secs(600));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_kernel_has_is_not_cut_at_the_deadline() {
+    for http2 in [false, true] {
+        let plan = plan().drain_timeout(secs(7));
+        let mut stage = Setting::new(plan).running().await;
+        let mut probe = waits_for_the_page(&stage, http2).await;
+        stage.drains().await;
+        stage.gate.open();
+        stage.passes(millis(7002)).await;
+        assert_eq!(stage.handle.in_flight(), 0);
+        assert_eq!(body(&mut probe, http2).await, PAGE);
+        assert_eq!(probe.end().await, Seen::Fin);
+        let over = stage.over().await.ended([Graceful]).answered(1);
+        over.drained_in(secs(7));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_stops_is_reset_at_the_deadline_and_named() {
     let plan = plan().drain_timeout(secs(7));

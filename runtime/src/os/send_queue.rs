@@ -5,9 +5,13 @@
 //! way, the kernel's socket diagnostics over netlink, costs six calls and a descriptor, and is
 //! forbidden in many a container.
 //!
+//! That everything is sent is told by an event, if it is asked for: with a mark of one byte
+//! (`TCP_NOTSENT_LOWAT`) a socket has room to write as soon as nothing waits to be sent.
+//!
 //! **Invariant:** nothing here waits.
 
 use std::io;
+use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
 
@@ -56,6 +60,67 @@ pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// How much the kernel takes of a connection before it has sent what it took before
+/// (`TCP_NOTSENT_LOWAT`, tcp(7)): as much as a frame of HTTP/2 carries by default (RFC 9113, 4.2).
+///
+/// Without a limit it takes megabytes for a slow reader. An answer would then be finished, and a stop
+/// over, seconds before its client has it; what nobody has fetched by then is lost as soon as an HTTP/2
+/// client speaks to the closed socket, or the network of a container ends. With it such an answer
+/// stays in flight, its frames do not queue behind what was said before, and a reader that takes nothing
+/// costs the kernel less. 2 GiB over the loopback took as long as without (3.3 GB/s over HTTP/1, 1.7 over
+/// HTTP/2), with a quarter more of processor time over HTTP/1 and no more over HTTP/2, 50 MB over a line
+/// with a round trip of 10 ms as well (110 MB/s); what is sent at once, as short answers are, never meets it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const MOST_UNSENT: u32 = 16 * 1024;
+
+/// From here on the kernel takes so little of what it has not sent; without effect elsewhere than on Linux.
+pub(crate) fn limit_unsent(socket: &TcpStream) {
+    // Fails only on a connection that is gone, which will show by itself.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    drop(socket2::SockRef::from(socket).set_tcp_notsent_lowat(MOST_UNSENT));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
+/// Ready when the kernel has sent all that it was given, or nobody can tell. While it is not, the socket
+/// takes nothing, until [`limit_unsent`] says otherwise.
+#[cfg(target_os = "linux")]
+pub(crate) fn poll_sent(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    use std::task::ready;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use socket2::SockRef;
+    use tokio::io::Interest;
+
+    // Asking makes the kernel tell of the change, too.
+    let is_sent = || {
+        let mut asked = [PollFd::new(socket, PollFlags::OUT)];
+        poll(&mut asked, Some(&Timespec::default())) != Ok(0)
+    };
+    if SockRef::from(socket).set_tcp_notsent_lowat(1).is_err() {
+        return Poll::Ready(());
+    }
+    while !is_sent() {
+        if ready!(socket.poll_write_ready(cx)).is_err() {
+            break;
+        }
+        let room = || match is_sent() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        // What the runtime takes for room is from before.
+        drop(socket.try_io(Interest::WRITABLE, room));
+    }
+    limit_unsent(socket);
+    Poll::Ready(())
+}
+
+/// As above, where nobody can tell.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn poll_sent(_: &TcpStream, _: &mut Context<'_>) -> Poll<()> {
+    Poll::Ready(())
+}
+
 #[cfg(test)]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tests {
@@ -73,6 +138,32 @@ mod tests {
         }
         let client = TcpStream::connect(at).await.unwrap();
         Some((listener.accept().await.unwrap().0, client))
+    }
+
+    #[tokio::test]
+    async fn all_is_sent_when_the_peer_has_room_for_it_and_whoever_waits_hears_of_it() {
+        let (server, mut client) = pair("127.0.0.1:0").await.unwrap();
+        let mut sent = tokio_test::task::spawn(std::future::poll_fn(|cx| poll_sent(&server, cx)));
+        assert!(sent.poll().is_ready());
+        let mut bytes = 0;
+        server.writable().await.unwrap();
+        while let Ok(more) = server.try_write(&[b'x'; 65536]) {
+            bytes += more;
+        }
+        assert!(sent.poll().is_pending());
+        // Nor is there room for more, unless somebody says so.
+        let room = server.try_write(b"x").unwrap_err();
+        assert_eq!(room.kind(), io::ErrorKind::WouldBlock);
+        client.read_exact(&mut vec![0; bytes]).await.unwrap();
+        while !sent.is_woken() {
+            tokio::task::yield_now().await;
+        }
+        assert!(sent.poll().is_ready());
+        assert!(server.try_write(b"x").is_ok());
+        // Of one that is gone nobody waits for anything.
+        while server.try_write(&[b'x'; 65536]).is_ok() {}
+        drop(client);
+        std::future::poll_fn(|cx| poll_sent(&server, cx)).await;
     }
 
     #[tokio::test]

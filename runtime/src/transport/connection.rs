@@ -260,7 +260,7 @@ impl Connected {
                             matches!(&polled, Poll::Ready(result) if !ends_in_order(result));
                         if broke || self.account.seen.is_write_blocked() {
                             self.account.flushed_in_part();
-                        } else {
+                        } else if !self.account.seen.is_sending() {
                             // All that was there when this poll began is with the kernel.
                             self.account.flushed_or_dropped(handed_over);
                         }

@@ -124,6 +124,7 @@ impl ConnectionIo {
         let ended: u64 = taken(bufs, written)
             .map(|bytes| self.ends.sent(bytes))
             .sum();
+        self.account.seen.words(written, ended > 0);
         if ended > 0 {
             self.account.written(ended);
         }
@@ -189,6 +190,33 @@ impl ConnectionIo {
             Place::Elsewhere | Place::Returned(_) => {
                 Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
             }
+        }
+    }
+
+    /// In a drain an answer is made when the kernel has sent it: what it holds for a slow reader may be
+    /// lost when the process ends. By force everything is over that is with the kernel.
+    #[inline]
+    fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let account = &self.account;
+        if !account.has(flag::DRAINING) {
+            return Poll::Ready(());
+        }
+        let waits = !account.has(flag::FORCED) && account.work_in_flight() > 0;
+        let sent = match &self.socket {
+            Some(socket) if waits => socket.poll_sent(cx),
+            _ => Poll::Ready(()),
+        };
+        account.seen.send(sent.is_pending());
+        sent
+    }
+
+    /// A flush waits for what was written until now, and not what is to be written for the flush.
+    #[inline]
+    fn goes_on_writing(&self) {
+        if self.account.seen.is_sending()
+            && let Some(socket) = &self.socket
+        {
+            socket.takes_more();
         }
     }
 
@@ -280,6 +308,7 @@ impl AsyncWrite for ConnectionIo {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.goes_on_writing();
         let polled = this.with(Side::Write, cx, |socket, cx| socket.poll_write(cx, buf));
         if let Poll::Ready(Ok(written)) = polled {
             this.wrote(&[io::IoSlice::new(buf)], written);
@@ -294,6 +323,7 @@ impl AsyncWrite for ConnectionIo {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        this.goes_on_writing();
         let polled = this.with(Side::Write, cx, |socket, cx| {
             socket.poll_write_vectored(cx, bufs)
         });
@@ -319,6 +349,7 @@ impl AsyncWrite for ConnectionIo {
             }
         }
         let flushed = ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_flush(cx)));
+        ready!(this.poll_sent(cx));
         if flushed.is_ok() && this.socket.is_some() && this.http1 {
             // hyper flushes HTTP/1 only after it has written all it has. HTTP/2 also flushes to
             // make room, so its answers are counted when it has nothing to do any more, or with

@@ -219,7 +219,7 @@ impl Lingerer {
         let Some(socket) = &mut self.socket else {
             return;
         };
-        while !self.peer_ended && !self.linger.is_over() {
+        while !self.peer_ended && !self.linger.is_full() && !self.linger.is_over() {
             if self.linger.room() == 0 {
                 self.linger.filled_up(socket.is_acknowledged());
                 continue;

@@ -13,12 +13,16 @@ pub(super) struct Seen {
     tail: AtomicU32,
     /// A write is waiting for the peer.
     write_blocked: AtomicBool,
+    /// All that was written is with the kernel, and a flush waits until it has sent it.
+    sending: AtomicBool,
     /// The request before had a body, so what comes may belong to it.
     unclear: AtomicBool,
     /// How many bytes came since the head began, itself included.
     since_head: AtomicU64,
     /// HTTP/1: how many answers have begun.
     answers: AtomicU64,
+    /// HTTP/2: how much was written behind the last end of an answer.
+    last_words: AtomicU32,
     /// HTTP/1: nobody is woken if the connection breaks while a handler works.
     unwatched: AtomicBool,
 }
@@ -30,6 +34,10 @@ impl Seen {
 
     pub(super) fn is_write_blocked(&self) -> bool {
         self.write_blocked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_sending(&self) -> bool {
+        self.sending.load(Ordering::Relaxed)
     }
 
     pub(super) fn since_head(&self) -> u64 {
@@ -50,6 +58,23 @@ impl Seen {
 
     pub(super) fn answers(&self) -> u64 {
         self.answers.load(Ordering::Relaxed)
+    }
+
+    /// HTTP/2: so much was written, with the ends of answers or without.
+    #[inline]
+    pub(super) fn words(&self, written: usize, ends: bool) {
+        let before = if ends { 0 } else { self.last_words() };
+        let more = if ends {
+            0
+        } else {
+            u32::try_from(written).unwrap_or(u32::MAX)
+        };
+        self.last_words
+            .store(before.saturating_add(more), Ordering::Relaxed);
+    }
+
+    pub(super) fn last_words(&self) -> u32 {
+        self.last_words.load(Ordering::Relaxed)
     }
 
     /// Whether the task is woken if the connection breaks.
@@ -78,6 +103,12 @@ impl Seen {
     #[inline]
     pub(super) fn write(&self, blocked: bool) {
         self.write_blocked.store(blocked, Ordering::Relaxed);
+        self.sending.store(false, Ordering::Relaxed);
+    }
+
+    /// A flush is done, or waits for the kernel to send what it has.
+    pub(super) fn send(&self, waits: bool) {
+        self.sending.store(waits, Ordering::Relaxed);
     }
 
     /// Bytes came; between requests they begin a head, within one they are its body.
@@ -108,4 +139,22 @@ impl Seen {
 /// Whether bytes that end so end a head: an empty line, with either kind of line break.
 const fn ends_head(tail: u32) -> bool {
     tail == u32::from_be_bytes(*b"\r\n\r\n") || tail & 0xffff == u32::from_be_bytes(*b"\0\0\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_those_behind_the_last_end_of_an_answer() {
+        let seen = Seen::default();
+        seen.words(9, false);
+        seen.words(100, true);
+        assert_eq!(seen.last_words(), 0);
+        seen.words(17, false);
+        seen.words(17, false);
+        assert_eq!(seen.last_words(), 34);
+        seen.words(usize::MAX, false);
+        assert_eq!(seen.last_words(), u32::MAX);
+    }
 }

@@ -40,6 +40,15 @@ pub enum Awaited {
     KnownAcknowledgement,
 }
 
+/// What is known of the peer's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Side {
+    Open,
+    /// Nothing more of it is read, and its answer has not arrived yet.
+    Full,
+    Ended,
+}
+
 /// One connection that has ended its side.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Linger {
@@ -52,7 +61,7 @@ pub struct Linger {
     most: usize,
     /// What is left to be added to that.
     granted: usize,
-    peer_ended: bool,
+    peers_side: Side,
     /// How often; `None` once it is known that nobody can tell.
     asked: Option<usize>,
     over: bool,
@@ -80,7 +89,7 @@ impl Linger {
             discarded: 0,
             most: Self::MOST,
             granted,
-            peer_ended: false,
+            peers_side: Side::Open,
             asked: Some(0),
             over: false,
         }
@@ -98,15 +107,25 @@ impl Linger {
         self.most.saturating_sub(self.discarded)
     }
 
-    /// Nothing more may be read, and this is known of what was sent: whether it is acknowledged.
+    /// Nothing more may be read, and this is known of what was sent: whether it is acknowledged. What is not
+    /// would be lost with the connection, so that stays, and reads no more.
     pub fn filled_up(&mut self, acknowledged: Option<bool>) {
         if self.room() > 0 {
             return;
         }
         if acknowledged == Some(false) {
             self.most = self.most.saturating_add(core::mem::take(&mut self.granted));
+            if self.room() == 0 && !matches!(self.awaited, Awaited::PeersEnd) {
+                self.peers_side = Side::Full;
+            }
         }
-        self.over |= self.room() == 0;
+        self.over |= self.room() == 0 && !self.is_full();
+    }
+
+    /// Whether nothing more is to be read, though it is not over.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        matches!(self.peers_side, Side::Full)
     }
 
     /// So many bytes were read and thrown away: more may come.
@@ -117,7 +136,7 @@ impl Linger {
 
     /// The peer has ended its side: nothing more comes.
     pub const fn peer_ended(&mut self) {
-        self.peer_ended = true;
+        self.peers_side = Side::Ended;
         self.over |= self.asked.is_none() || matches!(self.awaited, Awaited::PeersEnd);
     }
 
@@ -144,8 +163,8 @@ impl Linger {
             }
             None => {
                 self.asked = None;
-                self.over |=
-                    self.peer_ended || matches!(self.awaited, Awaited::KnownAcknowledgement);
+                self.over |= matches!(self.peers_side, Side::Ended)
+                    || matches!(self.awaited, Awaited::KnownAcknowledgement);
             }
         }
     }
@@ -181,7 +200,7 @@ impl Linger {
     /// Whether an acknowledgement would end it.
     const fn is_asking(&self) -> bool {
         let is_awaited = !matches!(self.awaited, Awaited::PeersEnd);
-        let may_close = self.peer_ended || !self.input;
+        let may_close = !matches!(self.peers_side, Side::Open) || !self.input;
         is_awaited && may_close && !self.over
     }
 }
@@ -348,6 +367,26 @@ mod tests {
         linger.discarded(1000);
         linger.filled_up(Some(false));
         assert!(linger.is_over());
+    }
+
+    #[test]
+    fn full_it_reads_no_more_and_stays_until_its_answer_has_arrived() {
+        let mut linger = begun(Awaited::PeersEndAndAcknowledgement);
+        linger.answer(Some(false));
+        linger.discarded(Linger::MOST);
+        linger.filled_up(Some(false));
+        assert!(linger.is_full() && !linger.is_over());
+        assert!(linger.asks());
+        linger.answer(Some(false));
+        assert_eq!(linger.poll_timeout(), Some(at(102)));
+        linger.handle_timeout(at(102));
+        linger.answer(Some(true));
+        assert!(linger.is_over());
+
+        let mut linger = begun(Awaited::PeersEndAndAcknowledgement);
+        linger.discarded(Linger::MOST);
+        linger.filled_up(Some(true));
+        assert!(linger.is_over() && !linger.is_full());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{Listener, TcpListener};
-use crate::os::send_queue::unacknowledged;
+use crate::os::send_queue::{limit_unsent, poll_sent, unacknowledged};
 
 /// A connection of any type.
 #[derive(Debug)]
@@ -92,6 +92,25 @@ impl Io {
             #[cfg(unix)]
             Self::Unix(_) => Some(0),
             Self::Other(_) => None,
+        }
+    }
+
+    /// Lets the kernel take more than [`poll_sent`](Self::poll_sent) does while it waits.
+    pub(crate) fn takes_more(&self) {
+        if let Self::Tcp(stream) = self {
+            limit_unsent(stream);
+        }
+    }
+
+    /// Ready when the kernel has sent all that it was given, or nobody can tell: TCP alone can. While it is
+    /// not, nothing more can be written.
+    pub(crate) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => poll_sent(stream, cx),
+            // What is sent is with the peer's end, in the same kernel.
+            #[cfg(unix)]
+            Self::Unix(_) => Poll::Ready(()),
+            Self::Other(_) => Poll::Ready(()),
         }
     }
 

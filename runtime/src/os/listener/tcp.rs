@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use super::queue::is_dry;
 use super::{Addr, Listener, Network};
+use crate::os::send_queue::limit_unsent;
 
 /// The network of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -200,25 +201,11 @@ fn canonical(peer: SocketAddr) -> SocketAddr {
 }
 
 fn tuned(stream: TcpStream) -> TcpStream {
-    // Both fail only on a connection that is gone, which will show by itself.
+    // Fails only on a connection that is gone, which will show by itself.
     drop(stream.set_nodelay(true));
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    drop(SockRef::from(&stream).set_tcp_notsent_lowat(MOST_UNSENT));
+    limit_unsent(&stream);
     stream
 }
-
-/// How much the kernel takes of a connection before it has sent what it took before
-/// (`TCP_NOTSENT_LOWAT`, tcp(7)): as much as a frame of HTTP/2 carries by default (RFC 9113, 4.2).
-///
-/// Without a limit it takes megabytes for a slow reader. An answer would then be finished, and a stop
-/// over, seconds before its client has it; what nobody has fetched by then is lost as soon as an HTTP/2
-/// client speaks to the closed socket, or the network of a container ends. With it such an answer
-/// stays in flight, its frames do not queue behind what was said before, and a reader that takes nothing
-/// costs the kernel less. 2 GiB over the loopback took as long as without (3.3 GB/s over HTTP/1, 1.7 over
-/// HTTP/2), with a quarter more of processor time over HTTP/1 and no more over HTTP/2; what is sent at
-/// once, as short answers are, never meets it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const MOST_UNSENT: u32 = 16 * 1024;
 
 /// How many connections may wait to be accepted, as tokio has it; the kernel's `somaxconn` (4096,
 /// before Linux 5.4 128) caps it.

@@ -29,12 +29,10 @@ pub(super) enum Leave {
     Reset,
 }
 
-/// More than what is said at the end of a connection without answers: GOAWAY, PING and the end of our side.
-const OUR_LAST_WORDS: u32 = 1024;
-
 impl Connected {
     /// Ends the connection: everything of it that this task has is gone afterwards.
     pub(super) fn over(&mut self, end: ConnectionEnd, leave: Leave) -> Poll<()> {
+        let (end, leave) = self.unless_all_is_with_the_kernel(end, leave);
         if end == ConnectionEnd::Cut {
             self.account.raise(flag::FORCED);
         }
@@ -73,6 +71,28 @@ impl Connected {
             drop(token);
         }
         Poll::Ready(())
+    }
+
+    /// An answer that waited for the kernel to send it is made all the same: no part of it is missing.
+    fn unless_all_is_with_the_kernel(
+        &self,
+        end: ConnectionEnd,
+        leave: Leave,
+    ) -> (ConnectionEnd, Leave) {
+        let account = &self.account;
+        if !account.seen.is_sending() {
+            return (end, leave);
+        }
+        if account.protocol() == Protocol::Http1 {
+            account.flushed(0);
+        } else {
+            account.flushed_in_part();
+        }
+        if end == ConnectionEnd::Cut && account.in_flight() == 0 {
+            (ConnectionEnd::Graceful, Leave::Close)
+        } else {
+            (end, leave)
+        }
     }
 
     /// Says of infrastructure's answers that they end with their connection: no work, and cut by nobody,
@@ -132,7 +152,8 @@ impl Connected {
         // the kernel does the rest; but a stop may begin and end before this peer's next acknowledgement.
         let fetches = |least| socket.unacknowledged().is_some_and(|left| left > least);
         if self.machine.is_long_quiet() {
-            if !fetches(OUR_LAST_WORDS) {
+            // What was said last to a peer that is gone is not worth a second: GOAWAY, PING, our end.
+            if !fetches(self.account.seen.last_words().saturating_add(1)) {
                 return None;
             }
         } else if !stops && !fetches(1) {

@@ -20,7 +20,8 @@ impl Connected {
         // Either is the end of the connection, sooner or later, and then every request counts.
         let leaves =
             self.obeyed.stops() || self.machine.is_retired() || self.account.has(flag::SPENT);
-        let blocked = self.account.seen.is_write_blocked();
+        let seen = &self.account.seen;
+        let blocked = seen.is_write_blocked() || seen.is_sending();
         if blocked && self.account.has_unflushed() && self.account.begun() != self.told.begun {
             self.account.seen_at(self.inner.sink.now());
         }

@@ -332,6 +332,25 @@ mod acknowledged {
     }
 
     #[tokio::test]
+    async fn requests_that_nobody_wants_take_no_answer_along_that_is_still_fetched() {
+        let fixture = Fixture::serving(app()).await;
+        let mut client = client_with_little_room(&fixture).await;
+        fixture.lame_duck(Duration::from_secs(60));
+        client.get("/large").await;
+        // Pipelined behind the answer that closes: more than is read of what nobody wants.
+        client
+            .send("POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\n")
+            .await;
+        fixture.lingers(1).await;
+        client.send(vec![b'x'; 128 * 1024]).await;
+        let (answer, _) = client.rest().await;
+        let body = answer.find("\r\n\r\n").map(|at| answer.len() - at - 4);
+        assert_eq!(body, Some(LARGE));
+        fixture.lingered(1).await;
+        fixture.ends_clean().await;
+    }
+
+    #[tokio::test]
     async fn an_upload_that_nobody_wants_takes_no_answer_along_that_is_still_fetched() {
         const WINDOW_UPDATE: u8 = 8;
         /// What h2 puts into the PING of a graceful close.
