@@ -153,15 +153,17 @@ impl fmt::Display for ConnectionEnd {
 pub struct Tally {
     /// The head was complete and handed to the application.
     pub begun: u64,
-    /// The last byte of the response was handed to the kernel.
+    /// The last byte of the response was handed to the kernel; in a drain the kernel has sent it, where it
+    /// can tell (Linux), or the drain's time was over.
     pub answered: u64,
     /// Ended by force.
     pub cut: u64,
     /// The peer left, or its protocol failed, before the answer was complete.
     pub aborted: u64,
-    /// The application panicked over it, or gave an error in place of an answer or of its rest: its client has 500, INTERNAL, or an answer that breaks off. Each is one of the above as well. An error
-    /// of a connection that broke is not among them: it may be the client's own, where it is sent back what
-    /// it no longer sends.
+    /// The application panicked over it, or gave an error in place of an answer or of its rest: its client
+    /// has 500, INTERNAL, or an answer that breaks off. Each is one of the above as well. An error of a
+    /// connection that broke is not among them: it may be the client's own, where it is sent back what it
+    /// no longer sends.
     pub failed: u64,
     /// Reached us after the connection had been closed to new work, and was never begun.
     pub late_unprocessed: u64,

@@ -118,9 +118,9 @@ impl Exchange {
         matches!(self.verb, Verb::Connect)
     }
 
-    /// The application has panicked over it, or gave an error in place of its answer or of the rest: counts it, and logs
-    /// what its client is not told. Not which path it asked for: that is the peer's text, and may hold
-    /// secrets.
+    /// The application has panicked over it, or gave an error in place of its answer or of the rest: counts
+    /// it, and logs what its client is not told. Not which path it asked for: that is the peer's text, and
+    /// may hold secrets.
     #[cold]
     pub(super) fn fails(&self, error: &(dyn Error + Send + Sync)) {
         self.account().failed();
