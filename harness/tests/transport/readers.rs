@@ -109,11 +109,15 @@ async fn the_kernel_takes_no_answer_off_the_drain_that_its_reader_has_not_fetche
     over.drained_in(secs(600));
 }
 
-/// Waits at the gate for the page, of which its kernel has room for a part and the server's for all.
+/// So much the server's kernel takes at once, as a frame of HTTP/2 too.
 #[cfg(target_os = "linux")]
-async fn waits_for_the_page(stage: &Stage, http2: bool) -> Probe {
-    let mut probe = Probe::connect_narrow(stage.addr, NARROW).await.unwrap();
-    let path = format!("/held/{PAGE}");
+const LEAF: usize = 12 * 1024;
+
+/// Waits at the gate for a leaf, of which its kernel has room for a part and the server's for all.
+#[cfg(target_os = "linux")]
+async fn waits_for_a_leaf(stage: &Stage, http2: bool) -> Probe {
+    let mut probe = Probe::connect_narrow(stage.addr, NARROW / 2).await.unwrap();
+    let path = format!("/held/{LEAF}");
     if http2 {
         probe.http2(Manners::Polite).await.unwrap();
         probe.open_stream(&path).await.unwrap();
@@ -140,12 +144,12 @@ async fn body(probe: &mut Probe, http2: bool) -> usize {
 async fn in_a_drain_an_answer_is_in_flight_until_the_kernel_has_sent_it() {
     for http2 in [false, true] {
         let mut stage = Stage::running().await;
-        let mut probe = waits_for_the_page(&stage, http2).await;
+        let mut probe = waits_for_a_leaf(&stage, http2).await;
         stage.drains().await;
         stage.gate.open();
         stage.passes(secs(600)).await;
         assert_eq!(stage.handle.in_flight(), 1);
-        assert_eq!(body(&mut probe, http2).await, PAGE);
+        assert_eq!(body(&mut probe, http2).await, LEAF);
         assert_eq!(probe.end().await, Seen::Fin);
         let over = stage.over().await.ended([Graceful]).answered(1);
         over.drained_in(secs(600));
@@ -158,16 +162,39 @@ async fn an_answer_that_the_kernel_has_is_not_cut_at_the_deadline() {
     for http2 in [false, true] {
         let plan = plan().drain_timeout(secs(7));
         let mut stage = Setting::new(plan).running().await;
-        let mut probe = waits_for_the_page(&stage, http2).await;
+        let mut probe = waits_for_a_leaf(&stage, http2).await;
         stage.drains().await;
         stage.gate.open();
         stage.passes(millis(7002)).await;
         assert_eq!(stage.handle.in_flight(), 0);
-        assert_eq!(body(&mut probe, http2).await, PAGE);
+        assert_eq!(body(&mut probe, http2).await, LEAF);
         assert_eq!(probe.end().await, Seen::Fin);
         let over = stage.over().await.ended([Graceful]).answered(1);
         over.drained_in(secs(7));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn what_is_cut_beside_an_answer_that_the_kernel_has_is_still_told_so() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for_a_leaf(&stage, true).await;
+    stage.drains().await;
+    stage.gate.release();
+    // Time passes when nobody has anything to do any more.
+    stage.passes(millis(1)).await;
+    // Its PONG has not come, so it may still ask.
+    let held = probe.open_stream("/held").await.unwrap();
+    within("the other request", stage.gate.reached(2)).await;
+    assert_eq!(stage.handle.in_flight(), 2);
+    drop(stage.handle.force());
+    stage.passes(millis(300)).await;
+    assert_eq!(stage.handle.in_flight(), 0);
+    assert_eq!(body(&mut probe, true).await, LEAF);
+    assert_eq!(probe.streamed(held).await.reset, Some(CANCEL));
+    assert_eq!(probe.end().await, Seen::Fin);
+    let over = stage.over().await.ended([Cut]);
+    over.named(&["http/2 GET"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,8 +82,16 @@ pub(crate) fn limit_unsent(socket: &TcpStream) {
     let _ = socket;
 }
 
+/// From here on the kernel takes what it has room for, and tells whoever waits to write.
+pub(crate) fn unlimit_unsent(socket: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    drop(socket2::SockRef::from(socket).set_tcp_notsent_lowat(u32::MAX));
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
 /// Ready when the kernel has sent all that it was given, or nobody can tell. While it is not, the socket
-/// takes nothing, until [`limit_unsent`] says otherwise.
+/// takes nothing, until one of the two above says otherwise.
 #[cfg(target_os = "linux")]
 pub(crate) fn poll_sent(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
     use std::task::ready;

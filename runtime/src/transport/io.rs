@@ -145,6 +145,7 @@ impl ConnectionIo {
         let Some(mut frames) = self.frames.take() else {
             return Poll::Ready(Ok(()));
         };
+        self.goes_on_writing();
         let polled = loop {
             let resets = frames.resets();
             if resets.is_empty() {
@@ -201,22 +202,28 @@ impl ConnectionIo {
         if !account.has(flag::DRAINING) {
             return Poll::Ready(());
         }
-        let waits = !account.has(flag::FORCED) && account.work_in_flight() > 0;
         let sent = match &self.socket {
-            Some(socket) if waits => socket.poll_sent(cx),
-            _ => Poll::Ready(()),
+            Some(socket) if !account.has(flag::FORCED) && account.work_in_flight() > 0 => {
+                socket.poll_sent(cx)
+            }
+            _ => {
+                // Nobody waits any more, and there may be something left to be said.
+                self.goes_on_writing();
+                Poll::Ready(())
+            }
         };
         account.seen.send(sent.is_pending());
         sent
     }
 
-    /// A flush waits for what was written until now, and not what is to be written for the flush.
+    /// A flush waits for what was written until now, and not what is to be written for the flush: least of
+    /// all what is to be said of work that is cut.
     #[inline]
     fn goes_on_writing(&self) {
         if self.account.seen.is_sending()
             && let Some(socket) = &self.socket
         {
-            socket.takes_more();
+            socket.takes_more(self.account.has(flag::FORCED));
         }
     }
 
@@ -382,6 +389,7 @@ impl AsyncWrite for ConnectionIo {
 
 impl Drop for ConnectionIo {
     fn drop(&mut self) {
+        self.goes_on_writing();
         let mut socket = self.socket.take();
         if let Some(socket) = &mut socket
             // A socket may be anybody's code, and panic in turn.

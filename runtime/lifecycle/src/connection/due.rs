@@ -237,6 +237,11 @@ impl Connection {
                 };
                 (When::At(cut_at + self.times.flush_grace), due)
             }
+            // Nobody works any more, and the resets are still to be taken.
+            (Stage::Http2, Some(cut_at)) if self.activity.blocked => (
+                When::At(cut_at + self.times.flush_grace),
+                Due::Close(ConnectionEnd::Cut),
+            ),
             (Stage::Http2, Some(_)) => (now, Due::Close(ConnectionEnd::Cut)),
             (Stage::Http2, None) if self.is_told() => (now, Due::Close(ConnectionEnd::Graceful)),
             (Stage::Http2, None) => (now, Due::Close(ConnectionEnd::Idle)),

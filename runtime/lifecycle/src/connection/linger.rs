@@ -17,11 +17,12 @@ use crate::Instant;
 /// When it is asked whether everything is acknowledged, counted from the beginning. Nobody tells, so
 /// it is asked when an answer may have come: after a round trip nearby, one far away, and the 40 ms
 /// for which a Linux peer puts an acknowledgement off.
-const ASKED: [Duration; 6] = [
+const ASKED: [Duration; 7] = [
     Duration::ZERO,
     Duration::from_millis(2),
     Duration::from_millis(10),
     Duration::from_millis(50),
+    Duration::from_millis(100),
     Duration::from_millis(200),
     Duration::from_millis(500),
 ];
@@ -242,7 +243,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(asked, [2, 10, 50, 200, 500, 1000]);
+        assert_eq!(asked, [2, 10, 50, 100, 200, 500, 1000]);
     }
 
     #[test]

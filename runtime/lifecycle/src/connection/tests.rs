@@ -217,9 +217,14 @@ fn force_asks_of_each_kind_of_connection_what_the_table_says() {
     // What is left waits for a window, or for the peer to take anything at all.
     let mut deaf = stalled.clone();
     deaf.handle(at(10), blocked(1, 1));
+    // Or only the resets do, of work that is gone.
+    let mut untold = stalled.clone();
+    untold.handle(at(10), blocked(1, 0));
+    assert_eq!(effects(&mut untold), []);
     for (connection, end) in [
         (&mut stalled, Close(ConnectionEnd::Cut)),
         (&mut deaf, Reset(ConnectionEnd::Cut)),
+        (&mut untold, Close(ConnectionEnd::Cut)),
     ] {
         connection.handle_timeout(at(51));
         assert_eq!(effects(connection), [end]);

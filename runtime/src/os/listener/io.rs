@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 
 use super::{Listener, TcpListener};
-use crate::os::send_queue::{limit_unsent, poll_sent, unacknowledged};
+use crate::os::send_queue::{limit_unsent, poll_sent, unacknowledged, unlimit_unsent};
 
 /// A connection of any type.
 #[derive(Debug)]
@@ -95,10 +95,15 @@ impl Io {
         }
     }
 
-    /// Lets the kernel take more than [`poll_sent`](Self::poll_sent) does while it waits.
-    pub(crate) fn takes_more(&self) {
-        if let Self::Tcp(stream) = self {
-            limit_unsent(stream);
+    /// Lets the kernel take more than [`poll_sent`](Self::poll_sent) does while it waits: `all` that it has
+    /// room for, or as much as from the beginning.
+    pub(crate) fn takes_more(&self, all: bool) {
+        match self {
+            Self::Tcp(stream) if all => unlimit_unsent(stream),
+            Self::Tcp(stream) => limit_unsent(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => {}
+            Self::Other(_) => {}
         }
     }
 
