@@ -3,6 +3,8 @@
 //! **Invariant:** no test sleeps; what takes time takes virtual time, and what waits for the kernel
 //! does so under a bound.
 
+#[path = "adversary/blame.rs"]
+mod blame;
 #[path = "adversary/drops.rs"]
 mod drops;
 #[path = "adversary/named.rs"]

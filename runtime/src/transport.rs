@@ -29,6 +29,7 @@ mod answer_head;
 mod app;
 mod application;
 mod body;
+mod broken;
 mod connection;
 mod content_type;
 mod conversation;

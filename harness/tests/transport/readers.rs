@@ -1,6 +1,6 @@
 //! Answers that their readers do not take.
 
-use lamplighter::ConnectionEnd::{Cut, Graceful, Idle};
+use lamplighter::ConnectionEnd::{Cut, Graceful, Idle, TimedOut};
 use lamplighter::Phase;
 use lamplighter_harness::{Manners, Probe, Seen, within};
 
@@ -172,6 +172,22 @@ async fn an_answer_that_the_kernel_has_is_not_cut_at_the_deadline() {
         let over = stage.over().await.ended([Graceful]).answered(1);
         over.drained_in(secs(7));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_the_kernel_to_send_an_answer_that_its_client_has_given_up() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for_a_leaf(&stage, true).await;
+    stage.drains().await;
+    stage.gate.release();
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    probe.reset_stream(1, CANCEL).await.unwrap();
+    stage.passes(millis(1100)).await;
+    // It reads nothing all the while, and so does not say that it knows of the end.
+    let over = stage.over().await.ended([TimedOut]).answered(1);
+    over.drained_in(secs(601));
 }
 
 #[cfg(target_os = "linux")]

@@ -16,6 +16,7 @@ use std::task::Waker;
 
 use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 
+use super::broken::Broken;
 use super::frames::Uploads;
 use super::in_flight::By;
 use super::io::Place;
@@ -78,6 +79,7 @@ pub(super) struct Account {
     pub(super) upload: Upload,
     /// HTTP/2: of all requests.
     pub(super) partings: Partings,
+    pub(super) broken: Broken,
     ending: Mutex<Ending>,
     waker: Mutex<Option<Waker>>,
     socket: Mutex<Place>,
@@ -129,6 +131,7 @@ impl Account {
             seen: Seen::default(),
             upload: Upload::default(),
             partings: Partings::default(),
+            broken: Broken::default(),
             ending: Mutex::default(),
             waker: Mutex::new(None),
             socket: Mutex::new(Place::Elsewhere),

@@ -4,7 +4,6 @@
 //! **Invariant:** an answer counts as made only when its body has ended or needs none.
 //! **Invariant:** bytes that wait in HTTP/2's queues keep their request in flight.
 
-use std::error::Error;
 use std::io::IoSlice;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -23,6 +22,10 @@ use super::parting;
 use super::service::BoxError;
 use super::spawning;
 use crate::os::tasks::panic_message;
+
+mod failed;
+
+use failed::{BodyFailed, BodyPanicked, is_of_its_request};
 
 /// A request's hold on its connection's account, for as long as it is in flight.
 pub(super) enum Hold {
@@ -110,6 +113,8 @@ pin_project! {
         // Dropped after the application's body, which may take its time.
         hold: Held,
         no_content: bool,
+        // How many requests of the connection had broken off when this was polled last.
+        broken: u32,
     }
 }
 
@@ -129,10 +134,12 @@ where
 {
     /// The application's body; `no_content` if the answer is one that never has any.
     pub(super) fn application(body: B, hold: Hold, no_content: bool) -> Self {
+        let broken = hold.exchange().account().broken.requests();
         let body = Self {
             content: Content::Application { body },
             hold: Held::new(hold),
             no_content,
+            broken,
         };
         body.begin()
     }
@@ -143,6 +150,7 @@ where
             content: Content::Infrastructure { body },
             hold: Held::new(hold),
             no_content,
+            broken: 0,
         };
         body.begin()
     }
@@ -156,6 +164,7 @@ where
             },
             hold: Held::new(hold),
             no_content: false,
+            broken: 0,
         };
         body.begin()
     }
@@ -243,6 +252,7 @@ where
             }
         };
         if frame.is_pending() {
+            *this.broken = exchange.account().broken.requests();
             exchange.waits(cx);
             if exchange.account().has(flag::FORCED) {
                 return Poll::Ready(Some(Err(cancelled())));
@@ -250,7 +260,7 @@ where
         }
         let frame = ready!(frame);
         if let Some(Err(error)) = &frame
-            && !is_of_a_connection(error.as_ref())
+            && !is_of_its_request(error.as_ref(), exchange, hold.is_http1(), *this.broken)
         {
             exchange.fails(&BodyFailed(error.to_string()));
         }
@@ -335,28 +345,6 @@ pub(super) fn cancelled() -> BoxError {
 pub(super) fn refused() -> BoxError {
     h2::Error::from(h2::Reason::REFUSED_STREAM).into()
 }
-
-/// Whether it is about a connection that broke: where an answer sends back what its client no longer sends,
-/// the application did nothing wrong.
-fn is_of_a_connection(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<hyper::Error>() || error.is::<h2::Error>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-/// Never a source of its own: what the application says of its own error is all there is to say.
-#[derive(Debug, thiserror::Error)]
-#[error("the body of an answer broke off: {0}")]
-struct BodyFailed(String);
-
-#[derive(Debug, thiserror::Error)]
-#[error("the body of an answer panicked: {0}")]
-struct BodyPanicked(String);
 
 /// Some bytes of a body.
 pub(super) struct Chunk<D: Buf> {

@@ -17,11 +17,13 @@ use bytes::{Buf, BufMut, BytesMut};
 mod behind;
 mod ends;
 mod head;
+mod unsent;
 mod uploads;
 
 use behind::Behind;
 
 pub(super) use ends::Ends;
+pub(super) use unsent::Unsent;
 pub(super) use uploads::Uploads;
 
 const DATA: u8 = 0;

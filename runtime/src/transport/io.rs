@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
-use super::frames::{Ends, Frames, Uploads};
+use super::frames::{Ends, Frames, Unsent, Uploads};
 use crate::os::listener::{Broken, Io};
 use lamplighter_lifecycle::Protocol;
 
@@ -80,6 +80,8 @@ pub(super) struct ConnectionIo {
     http1: bool,
     /// HTTP/2: the ends of answers among the frames that were written.
     ends: Ends,
+    /// HTTP/2, in a drain: which answers the kernel has, and has perhaps not sent.
+    unsent: Unsent,
     /// HTTP/2: the requests that are to come in part.
     uploads: Uploads,
     /// HTTP/2: what passes, from when it is worth a look.
@@ -97,7 +99,11 @@ impl ConnectionIo {
         }
         let mut uploads = Uploads::default();
         if !http1 {
-            uploads.came(&prefix, false);
+            uploads.came(&prefix, false, |_, open| {
+                if open {
+                    account.broken.request_breaks();
+                }
+            });
             account.expects(&uploads);
         }
         Self {
@@ -106,24 +112,43 @@ impl ConnectionIo {
             account,
             http1,
             ends: Ends::default(),
+            unsent: Unsent::default(),
             uploads,
             frames: None,
             last: None,
         }
     }
 
+    /// Takes note of a write of `bufs`.
+    #[inline]
+    fn wrote(&mut self, bufs: &[io::IoSlice<'_>], polled: &Poll<io::Result<usize>>) {
+        self.account.seen.write(polled.is_pending());
+        match polled {
+            Poll::Ready(Ok(written)) => self.took(bufs, *written),
+            Poll::Ready(Err(_)) => self.account.broken.connection_breaks(),
+            Poll::Pending => {}
+        }
+    }
+
     /// Takes note of what was written: the first `written` bytes of `bufs`.
     #[inline]
-    fn wrote(&mut self, bufs: &[io::IoSlice<'_>], written: usize) {
+    fn took(&mut self, bufs: &[io::IoSlice<'_>], written: usize) {
         if self.http1 {
             return;
         }
         if self.account.has(flag::ANNOUNCED | flag::TUNNELS) {
             self.look_at_frames(bufs, written);
         }
-        let ended: u64 = taken(bufs, written)
-            .map(|bytes| self.ends.sent(bytes))
-            .sum();
+        let drains = self.account.has(flag::DRAINING);
+        let mut ended = 0;
+        for bytes in taken(bufs, written) {
+            self.ends.sent(bytes, |stream| {
+                ended += 1;
+                if drains {
+                    self.unsent.ended(stream);
+                }
+            });
+        }
         self.account.seen.words(written, ended > 0);
         if ended > 0 {
             self.account.written(ended);
@@ -195,17 +220,17 @@ impl ConnectionIo {
     }
 
     /// In a drain an answer is made when the kernel has sent it: what it holds for a slow reader may be
-    /// lost when the process ends. By force everything is over that is with the kernel.
+    /// lost when the process ends. By force everything is over that is with the kernel, and nobody waits
+    /// for what its client has given up.
     #[inline]
-    fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let account = &self.account;
         if !account.has(flag::DRAINING) {
             return Poll::Ready(());
         }
+        let is_awaited = || account.work_in_flight() > self.unsent.given_up();
         let sent = match &self.socket {
-            Some(socket) if !account.has(flag::FORCED) && account.work_in_flight() > 0 => {
-                socket.poll_sent(cx)
-            }
+            Some(socket) if !account.has(flag::FORCED) && is_awaited() => socket.poll_sent(cx),
             _ => {
                 // Nobody waits any more, and there may be something left to be said.
                 self.goes_on_writing();
@@ -213,6 +238,9 @@ impl ConnectionIo {
             }
         };
         account.seen.send(sent.is_pending());
+        if sent.is_ready() {
+            self.unsent.sent();
+        }
         sent
     }
 
@@ -289,7 +317,7 @@ impl AsyncRead for ConnectionIo {
                     }
                 }
             }
-            Poll::Ready(Err(_)) => {}
+            Poll::Ready(Err(_)) => this.account.broken.connection_breaks(),
             Poll::Pending => {
                 // Nothing is left to read: the peer has not begun anything that we could lose. The kernel
                 // itself is asked. Where the thread that polls it for tokio has not got a turn yet, bytes
@@ -317,10 +345,7 @@ impl AsyncWrite for ConnectionIo {
         let this = self.get_mut();
         this.goes_on_writing();
         let polled = this.with(Side::Write, cx, |socket, cx| socket.poll_write(cx, buf));
-        if let Poll::Ready(Ok(written)) = polled {
-            this.wrote(&[io::IoSlice::new(buf)], written);
-        }
-        this.account.seen.write(polled.is_pending());
+        this.wrote(&[io::IoSlice::new(buf)], &polled);
         polled
     }
 
@@ -334,10 +359,7 @@ impl AsyncWrite for ConnectionIo {
         let polled = this.with(Side::Write, cx, |socket, cx| {
             socket.poll_write_vectored(cx, bufs)
         });
-        if let Poll::Ready(Ok(written)) = polled {
-            this.wrote(bufs, written);
-        }
-        this.account.seen.write(polled.is_pending());
+        this.wrote(bufs, &polled);
         polled
     }
 
@@ -372,6 +394,7 @@ impl AsyncWrite for ConnectionIo {
                     .seen
                     .watch(!matches!(broken, Some(Broken::Untold)));
                 if let Some(Broken::By(error)) = broken {
+                    this.account.broken.connection_breaks();
                     return Poll::Ready(Err(error));
                 }
             }

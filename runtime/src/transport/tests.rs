@@ -3,6 +3,7 @@
 //! Every wait is bounded, none is a sleep.
 
 mod accept_loop;
+mod broken_off;
 mod client;
 mod drain;
 mod fixture;

@@ -11,7 +11,7 @@
 use bytes::Buf;
 
 use super::head::PartialHead;
-use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS};
+use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS, NONE_YET};
 
 const END_HEADERS: u8 = 4;
 
@@ -20,8 +20,8 @@ const END_HEADERS: u8 = 4;
 pub(in crate::transport) struct Ends {
     /// How much of the frame is still to come.
     left: usize,
-    /// That ends an answer.
-    ends: bool,
+    /// The stream whose answer ends with it, or 0.
+    ends: u32,
     /// An answer ends with this header block, which goes on in frames of its own.
     goes_on: bool,
     /// A head that went out in part.
@@ -35,20 +35,19 @@ impl Ends {
         self.left == 0 && self.head.is_empty()
     }
 
-    /// Takes in what was sent; returns how many answers ended with it.
+    /// Takes in what was sent; tells of each stream whose answer `ended` with it.
     #[inline]
-    pub(in crate::transport) fn sent(&mut self, mut bytes: &[u8]) -> u64 {
-        let mut ended = 0;
+    pub(in crate::transport) fn sent(&mut self, mut bytes: &[u8], mut ended: impl FnMut(u32)) {
         loop {
             let taken = self.left.min(bytes.len());
             bytes.advance(taken);
             self.left -= taken;
-            if self.ends && self.left == 0 {
-                self.ends = false;
-                ended += 1;
+            if self.ends > 0 && self.left == 0 {
+                ended(self.ends);
+                self.ends = 0;
             }
             if bytes.is_empty() {
-                return ended;
+                return;
             }
             match bytes.split_first_chunk() {
                 Some((head, rest)) if self.head.is_empty() => {
@@ -66,9 +65,9 @@ impl Ends {
 
     #[inline]
     const fn begins(&mut self, head: &[u8; HEAD]) {
-        let [a, b, c, kind, flags, ..] = *head;
+        let [a, b, c, kind, flags, stream @ ..] = *head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
-        self.ends = match kind {
+        let ends = match kind {
             DATA => flags & END_STREAM != 0,
             HEADERS => {
                 self.goes_on = flags & (END_STREAM | END_HEADERS) == END_STREAM;
@@ -81,6 +80,11 @@ impl Ends {
             }
             _ => false,
         };
+        self.ends = if ends {
+            u32::from_be_bytes(stream) & NONE_YET
+        } else {
+            0
+        };
     }
 }
 
@@ -91,29 +95,29 @@ mod tests {
 
     const PRIORITY: u8 = 2;
 
-    /// Frames, and after which of their bytes an answer has ended.
-    fn frames() -> (Vec<u8>, Vec<usize>) {
+    /// Frames, and after which of their bytes the answer of which stream has ended.
+    fn frames() -> (Vec<u8>, Vec<(usize, u32)>) {
         let frames = [
-            (frame(4, 1, 0, b""), false),
-            (frame(HEADERS, END_HEADERS, 1, b"head"), false),
-            (frame(DATA, 0, 1, &[END_STREAM; 300]), false),
-            (frame(DATA, END_STREAM, 1, b""), true),
-            (frame(HEADERS, END_HEADERS | END_STREAM, 3, b"all"), true),
-            (frame(HEADERS, END_HEADERS, 5, b"head"), false),
-            (frame(DATA, END_STREAM, 5, b"body"), true),
-            (frame(HEADERS, END_STREAM, 7, b"trailers"), false),
-            (frame(CONTINUATION, 0, 7, b"more"), false),
-            (frame(CONTINUATION, END_HEADERS, 7, b"the last"), true),
-            (frame(HEADERS, 0, 9, b"head"), false),
-            (frame(CONTINUATION, END_HEADERS, 9, b"more"), false),
-            (frame(PRIORITY, END_STREAM, 9, &[0; 5]), false),
-            (frame(DATA, END_STREAM, 9, &[0; 20_000]), true),
+            (frame(4, 1, 0, b""), 0),
+            (frame(HEADERS, END_HEADERS, 1, b"head"), 0),
+            (frame(DATA, 0, 1, &[END_STREAM; 300]), 0),
+            (frame(DATA, END_STREAM, 1, b""), 1),
+            (frame(HEADERS, END_HEADERS | END_STREAM, 3, b"all"), 3),
+            (frame(HEADERS, END_HEADERS, 5, b"head"), 0),
+            (frame(DATA, END_STREAM, 5, b"body"), 5),
+            (frame(HEADERS, END_STREAM, 7, b"trailers"), 0),
+            (frame(CONTINUATION, 0, 7, b"more"), 0),
+            (frame(CONTINUATION, END_HEADERS, 7, b"the last"), 7),
+            (frame(HEADERS, 0, 9, b"head"), 0),
+            (frame(CONTINUATION, END_HEADERS, 9, b"more"), 0),
+            (frame(PRIORITY, END_STREAM, 9, &[0; 5]), 0),
+            (frame(DATA, END_STREAM, 9, &[0; 20_000]), 9),
         ];
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for (frame, ended) in frames {
             bytes.extend(frame);
-            if ended {
-                ends.push(bytes.len());
+            if ended > 0 {
+                ends.push((bytes.len(), ended));
             }
         }
         (bytes, ends)
@@ -122,19 +126,18 @@ mod tests {
     #[test]
     fn an_answer_ends_with_the_last_byte_of_its_last_frame_in_pieces_of_any_size() {
         let (bytes, expected) = frames();
-        for size in 1..64 {
+        for size in (1..64).chain([usize::MAX]) {
             let mut ends = Ends::default();
-            let mut sent = 0;
+            let (mut sent, mut seen) = (0, Vec::new());
             for piece in bytes.chunks(size) {
-                let before = expected.iter().filter(|end| **end <= sent).count();
                 sent += piece.len();
-                let after = expected.iter().filter(|end| **end <= sent).count();
-                let ended = ends.sent(piece);
-                assert_eq!(ended, (after - before) as u64, "{sent} in pieces of {size}");
+                ends.sent(piece, |stream| seen.push(stream));
+                let due = expected.iter().take_while(|(end, _)| *end <= sent);
+                let due: Vec<u32> = due.map(|(_, stream)| *stream).collect();
+                assert_eq!(seen, due, "{sent} in pieces of {size}");
             }
             assert!(ends.is_between());
         }
-        assert_eq!(Ends::default().sent(&bytes), expected.len() as u64);
     }
 
     #[test]
@@ -142,13 +145,13 @@ mod tests {
         let bytes = frame(DATA, 0, 1, b"body");
         let mut ends = Ends::default();
         for byte in &bytes {
-            assert_eq!(ends.sent(&[]), 0);
-            ends.sent(std::slice::from_ref(byte));
+            ends.sent(&[], |stream| panic!("{stream} has ended"));
+            ends.sent(std::slice::from_ref(byte), |_| {});
         }
         assert!(ends.is_between());
         for part in 1..bytes.len() {
             let mut ends = Ends::default();
-            ends.sent(&bytes[..part]);
+            ends.sent(&bytes[..part], |_| {});
             assert!(!ends.is_between(), "{part} bytes of a frame");
         }
     }

@@ -82,9 +82,15 @@ impl Uploads {
         self.charged > MOST_CHARGED
     }
 
-    /// Takes in what came, while streams stay or not.
+    /// Takes in what came, while streams stay or not; tells of each stream that its peer `resets`, and
+    /// whether its request was to come in part.
     #[inline]
-    pub(in crate::transport) fn came(&mut self, mut bytes: &[u8], stays: bool) {
+    pub(in crate::transport) fn came(
+        &mut self,
+        mut bytes: &[u8],
+        stays: bool,
+        mut resets: impl FnMut(u32, bool),
+    ) {
         loop {
             let skipped = self.left.min(bytes.len());
             bytes.advance(skipped);
@@ -98,11 +104,11 @@ impl Uploads {
             match bytes.split_first_chunk() {
                 Some((head, rest)) if self.head.is_empty() => {
                     bytes = rest;
-                    self.begins(head, stays);
+                    self.begins(head, stays, &mut resets);
                 }
                 _ => {
                     if let Some(head) = self.head.complete(&mut bytes) {
-                        self.begins(&head, stays);
+                        self.begins(&head, stays, &mut resets);
                     }
                 }
             }
@@ -110,7 +116,7 @@ impl Uploads {
     }
 
     #[inline]
-    fn begins(&mut self, head: &[u8; HEAD], stays: bool) {
+    fn begins(&mut self, head: &[u8; HEAD], stays: bool, resets: &mut impl FnMut(u32, bool)) {
         let [a, b, c, kind, flags, stream @ ..] = *head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         let stream = u32::from_be_bytes(stream) & NONE_YET;
@@ -123,7 +129,10 @@ impl Uploads {
                 }
             }
             HEADERS | DATA if ends => self.ends = stream,
-            RST_STREAM => self.ends = stream,
+            RST_STREAM => {
+                self.ends = stream;
+                resets(stream, self.open.binary_search(&stream).is_ok());
+            }
             DATA if stays && !self.is_charged() => {
                 let len = u32::from_be_bytes([0, a, b, c]);
                 self.charged += SMALL.saturating_sub(len);
@@ -177,7 +186,7 @@ mod tests {
 
     /// Takes in what came; the latest stream that is to come in part.
     fn came(uploads: &mut Uploads, bytes: &[u8]) -> u32 {
-        uploads.came(bytes, false);
+        uploads.came(bytes, false, |_, _| {});
         uploads.open_beyond(0).1
     }
 
@@ -187,13 +196,13 @@ mod tests {
         came(&mut uploads, &[0; PREFACE]);
         let small = frame(DATA, 0, 1, b"x");
         for _ in 0..10_000 {
-            uploads.came(&small, false);
-            uploads.came(&frame(DATA, 0, 1, &[0; 256]), true);
-            uploads.came(&frame(DATA, END_STREAM, 1, b"x"), true);
+            uploads.came(&small, false, |_, _| {});
+            uploads.came(&frame(DATA, 0, 1, &[0; 256]), true, |_, _| {});
+            uploads.came(&frame(DATA, END_STREAM, 1, b"x"), true, |_, _| {});
         }
         assert!(!uploads.is_charged());
         for _ in 0..600 {
-            uploads.came(&small, true);
+            uploads.came(&small, true, |_, _| {});
         }
         assert!(uploads.is_charged());
     }
@@ -204,6 +213,16 @@ mod tests {
         for (number, (frame, expected)) in frames().iter().enumerate() {
             assert_eq!(came(&mut uploads, frame), *expected, "frame {number}");
         }
+    }
+
+    #[test]
+    fn a_reset_is_told_with_whether_its_request_was_to_come_in_part() {
+        let mut told = Vec::new();
+        let mut uploads = Uploads::default();
+        for (frame, _) in frames() {
+            uploads.came(&frame, false, |stream, open| told.push((stream, open)));
+        }
+        assert_eq!(told, [(9, false), (5, true)]);
     }
 
     #[test]

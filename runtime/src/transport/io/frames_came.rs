@@ -22,7 +22,13 @@ impl ConnectionIo {
     #[inline]
     pub(super) fn came(&mut self, bytes: &[u8]) {
         let stays = self.account.partings.is_present();
-        self.uploads.came(bytes, stays);
+        let (account, unsent) = (&self.account, &mut self.unsent);
+        self.uploads.came(bytes, stays, |stream, open| {
+            if open {
+                account.broken.request_breaks();
+            }
+            unsent.reset(stream);
+        });
         self.account.expects(&self.uploads);
     }
 
