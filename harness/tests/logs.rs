@@ -6,6 +6,9 @@
     reason = "what a client of a test cannot do fails that test"
 )]
 
+#[path = "logs/left.rs"]
+mod left;
+
 use std::net::TcpListener;
 use std::panic::resume_unwind;
 use std::sync::mpsc;
@@ -21,8 +24,6 @@ use lamplighter::{
     ShutdownSignal, Signal,
 };
 use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpSocket;
 use tokio::time::advance;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -260,36 +261,6 @@ async fn a_handler_that_panics_is_logged_with_its_client_its_route_and_its_messa
         match line {
             Some(line) if line.contains(&said) && !line.contains("secret") => Ok(()),
             line => Err(format!("{line:?} is not {said:?}")),
-        }
-    });
-}
-
-#[tokio::test(start_paused = true)]
-#[traced_test]
-async fn a_client_that_has_not_got_its_answer_by_the_end_of_a_stop_is_named() {
-    let app = Router::new().route("/", get(|| async { vec![b'x'; 12 * 1024] }));
-    let server = TestServer::here().spawn(app).await;
-    // What does not fit into so little room is with the server's kernel, and nobody reads.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
-    let mut client = socket.connect(server.addr()).await.unwrap();
-    let peer = client.local_addr().unwrap();
-    let request = b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
-    client.write_all(request).await.unwrap();
-    client.readable().await.unwrap();
-    let report = server.stop().await;
-    assert!(report.is_clean(), "{report}");
-    assert_eq!(report.connections().tally.answered, 1);
-    drop(client);
-    let said = format!(
-        "closed before its client had got all of its answers connection=conn#1 peer={peer}"
-    );
-    logs_assert(|lines| {
-        let told = |line: &&&str| line.contains("had got all");
-        let told: Vec<_> = lines.iter().filter(told).collect();
-        match told[..] {
-            [line] if line.contains(&said) && line.contains(" WARN ") => Ok(()),
-            _ => Err(format!("{told:?}")),
         }
     });
 }
