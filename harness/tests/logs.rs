@@ -331,7 +331,7 @@ async fn a_start_that_fails_says_why_before_its_hooks_run() {
         match (
             why,
             at("the wick is trimmed"),
-            at("start failed; stopped after"),
+            at("start failed; the stop took"),
         ) {
             (Some(why), Some(hook), Some(report)) if why < hook && hook < report && again == 1 => {
                 Ok(())

@@ -66,7 +66,8 @@ async fn requests_that_failed_are_told_of_to_whoever_has_no_log() {
     let told = lines.find(|line| line.starts_with("stopped after"));
     let counts = "; clean; connections 2, requests 2 begun, 2 answered, 0 cut, 2 failed; ";
     assert!(told.is_some_and(|line| line.contains(counts)), "{exit}");
-    let what = "  2 requests failed: the application panicked, or gave an error in place of an answer or of its rest";
+    let what = "  2 requests failed: the application panicked, or gave an error in place of an answer or of its rest; \
+                tracing has the route and the error of each, at ERROR";
     assert_eq!(lines.next(), Some(what), "{exit}");
 }
 

@@ -257,13 +257,16 @@ impl fmt::Display for Report {
             "stopping for"
         };
         let total = Millis(self.total);
+        // Where the start failed for want of time, this is not that time.
+        let stop = if self.complete {
+            "the stop took"
+        } else {
+            so_far
+        };
         match (cause, &self.outcome.start_failure) {
-            (Cause::StartFailed, Some(_)) if f.alternate() => {
-                write!(f, "{cause}; {so_far} {total}")?
-            }
-            // The time is that of the stop, not of the start: first comes what failed.
+            (Cause::StartFailed, Some(_)) if f.alternate() => write!(f, "{cause}; {stop} {total}")?,
             (Cause::StartFailed, Some(failure)) => {
-                write!(f, "{cause}: {}; {so_far} {total}", failure.message())?;
+                write!(f, "{cause}: {}; {stop} {total}", failure.message())?;
             }
             (_, Some(failure)) => {
                 write!(f, "{so_far} {total}: {cause}: {}", failure.message())?;

@@ -19,6 +19,10 @@ const MOST_LINES: usize = 50;
 const STUCK: &str = "stuck: aborted, and still there: it blocks its thread, or loops without an .await \
                      that waits, which is where an abort takes hold";
 
+/// What became of requests that failed, and where the rest is to be had.
+const FAILED: &str = "the application panicked, or gave an error in place of an answer or of its rest; \
+                      tracing has the route and the error of each, at ERROR";
+
 /// The lines below the report's own, each with its line break.
 pub(super) fn of(report: &Report) -> String {
     let mut lines = Vec::new();
@@ -36,9 +40,10 @@ pub(super) fn of(report: &Report) -> String {
     let failed = report.connections.tally.failed;
     if failed > 0 {
         let requests = if failed == 1 { "request" } else { "requests" };
-        let what =
-            "the application panicked, or gave an error in place of an answer or of its rest";
-        lines.push(line(format_args!("{failed} {requests} failed: {what}"), ""));
+        lines.push(line(
+            format_args!("{failed} {requests} failed: {FAILED}"),
+            "",
+        ));
     }
     let stuck = report.outcome.stuck > 0;
     let more = lines.len().saturating_sub(MOST_LINES);
