@@ -13,9 +13,10 @@
 //! | `--at-end SIGNAL` | sends itself this signal when `block_on` has returned: `SIGINT`, `SIGTERM` |
 //!
 //! `hang` waits for ever and can be aborted; `block` blocks its thread for ever. Asked for `/block`
-//! or `/hang`, a handler does the same; `/block-all` blocks every worker thread of the runtime, and
-//! `/sleep?ms=N` behaves. Every event of a server is a line on standard output.
+//! or `/hang`, a handler does the same; `/block-body` does so in the middle of its answer, `/block-all`
+//! blocks every worker thread of the runtime, and `/sleep?ms=N` behaves. Every event of a server is a line on standard output.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,8 +24,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Query;
 use axum::routing::get;
+use futures_util::stream::{self, StreamExt};
 use lamplighter::{
     Bind, Check, Events, Hook, NamedRoutes, Plan, Report, Server, ServerHandle, ShutdownSignal,
     Signal,
@@ -95,6 +98,7 @@ impl Wishes {
             .route("/hang", get(|| async { hang("handler").await }))
             .route("/block", get(|| async { block("handler") }))
             .route("/block-all", get(block_all))
+            .route("/block-body", get(block_body))
             .route("/panic", get(|| async { panics("handler") }))
             .route("/sleep", get(sleep))
             .layer(NamedRoutes);
@@ -202,6 +206,18 @@ async fn hang(who: &str) {
 }
 
 /// Blocks its thread for ever; nobody gets rid of it.
+/// Half of an answer, and nothing behind it.
+async fn block_body() -> Body {
+    let half = stream::once(async { Ok::<_, Infallible>("half of it") });
+    let rest = stream::once(async {
+        // The half is on its way by then.
+        tokio::task::yield_now().await;
+        block("body");
+        Ok("the rest")
+    });
+    Body::from_stream(half.chain(rest))
+}
+
 fn block(who: &str) {
     say(&format!("{who} blocks"));
     loop {

@@ -61,21 +61,25 @@ impl Ends {
         // `sl local_address rem_address st tx_queue:rx_queue tr:tm->when …`
         let row = |from: SocketAddr, to: SocketAddr| {
             let ports = [from, to].map(|addr| format!(":{:04X}", addr.port()));
-            let mut rows = table.lines().map(|row| row.split_whitespace().collect());
-            rows.find(|row: &Vec<&str>| row[1].ends_with(&ports[0]) && row[2].ends_with(&ports[1]))
-                .unwrap()
+            let mut rows = table.lines().filter_map(|row| {
+                let mut fields = row.split_whitespace().skip(1);
+                let ends = ports.iter().all(|port| {
+                    let field = fields.next();
+                    field.is_some_and(|field| field.ends_with(port))
+                });
+                let (sent, read) = fields.nth(1)?.split_once(':')?;
+                let queues = [sent, read].map(|queue| u32::from_str_radix(queue, 16));
+                let waits = fields.next()?.starts_with(ZERO_WINDOW_PROBE);
+                ends.then_some((queues, waits))
+            });
+            rows.next().unwrap()
         };
-        let queues = |row: &[&str]| {
-            let queues = row[4]
-                .split(':')
-                .map(|queue| u32::from_str_radix(queue, 16));
-            queues.collect::<Result<Vec<u32>, _>>().unwrap()
-        };
-        let ours = row(server, client);
+        let ([held, _], waits) = row(server, client);
+        let ([_, unread], _) = row(client, server);
         Self {
-            held: queues(&ours)[0],
-            waits: ours[5].starts_with(ZERO_WINDOW_PROBE),
-            unread: queues(&row(client, server))[1],
+            held: held.unwrap(),
+            waits,
+            unread: unread.unwrap(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lamplighter::Signal;
-use lamplighter_harness::{PATIENCE, Probe, Process};
+use lamplighter_harness::{PATIENCE, Probe, Process, Seen};
 
 use super::signalled::signal_until;
 use super::{assert_in_order, unruly};
@@ -57,6 +57,24 @@ async fn a_handler_that_blocks_one_thread_is_cut_as_stuck() {
         "event stop",
     ];
     assert_in_order(&exit.stdout, &events);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_length_whose_body_blocks_its_thread_is_seen_to_break_off() {
+    let process = short(&[]);
+    let addr = process.ready().await;
+    let mut probe = Probe::connect(addr).await.unwrap();
+    probe
+        .send("GET /block-body HTTP/1.0\r\n\r\n")
+        .await
+        .unwrap();
+    probe.text("half of it").await;
+    process.line("body blocks").await;
+    process.signal(Signal::Sigterm);
+    let exit = process.exit_within(BUDGET + PATIENCE).await;
+    assert_eq!(exit.code, Some(10), "{exit}");
+    // An ordinary end would be that of the answer.
+    assert_eq!(probe.end().await, Seen::Rst, "{exit}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Path;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::routing::{get, post};
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use lamplighter::ShutdownSignal;
 use lamplighter_harness::Gate;
 
@@ -23,8 +23,8 @@ pub(crate) const PAGE: usize = 24 * 1024;
 /// How much `/book` sends, all at once: more than the window of an HTTP/2 stream.
 pub(crate) const BOOK: usize = 200_000;
 
-/// `/held` waits at the gate, and so does `/held/{bytes}`, which then sends so many; `/patient` waits until
-/// time is up.
+/// `/held` waits at the gate, and so does `/held/{bytes}`, which then sends so many; `/late/{bytes}` says
+/// `tick` before it waits there. `/patient` waits until time is up.
 pub(crate) fn app(gate: &Gate) -> Router {
     let held = {
         let gate = gate.clone();
@@ -40,10 +40,22 @@ pub(crate) fn app(gate: &Gate) -> Router {
             vec![b'h'; bytes]
         }
     };
+    let late = {
+        let gate = gate.clone();
+        move |Path(bytes): Path<usize>| async move {
+            let rest = async move {
+                gate.pass().await;
+                Ok(Bytes::from(vec![b'h'; bytes]))
+            };
+            let tick = stream::once(async { chunk("tick") });
+            Body::from_stream(tick.chain(stream::once(rest)))
+        }
+    };
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/held", get(held))
         .route("/held/{bytes}", get(held_bytes))
+        .route("/late/{bytes}", get(late))
         .route("/patient", get(patient))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/page", get(|| async { vec![b'p'; PAGE] }))

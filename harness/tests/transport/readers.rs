@@ -141,6 +141,25 @@ async fn body(probe: &mut Probe, http2: bool) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(start_paused = true)]
+async fn an_answer_of_http_1_0_that_the_kernel_has_arrives_and_ends_in_order() {
+    let mut stage = Stage::running().await;
+    let mut probe = Probe::connect_narrow(stage.addr, NARROW / 2).await.unwrap();
+    let request = format!("GET /late/{LEAF} HTTP/1.0\r\n\r\n");
+    probe.send(request).await.unwrap();
+    // Should it break off now, the end is a reset.
+    probe.text("tick").await;
+    stage.gate.open();
+    stage.in_flight(0).await;
+    // All that the server waits for its client to fetch it.
+    stage.passes(secs(2)).await;
+    assert_eq!(probe.answer().await.body.len(), "tick".len() + LEAF);
+    assert_eq!(probe.end().await, Seen::Fin);
+    stage.drains().await;
+    stage.over().await.ended([Graceful]).answered(1);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
 async fn in_a_drain_an_answer_is_in_flight_until_the_kernel_has_sent_it() {
     for http2 in [false, true] {
         let mut stage = Stage::running().await;

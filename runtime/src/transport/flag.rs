@@ -32,3 +32,5 @@ pub(super) const AGREED: u16 = 1 << 12;
 pub(super) const OVER: u16 = 1 << 13;
 /// Our side of the connection has ended.
 pub(super) const SIDE_ENDED: u16 = 1 << 14;
+/// HTTP/1: a request of HTTP/1.0 came, whose answer may have no end but that of its connection.
+pub(super) const HTTP_1_0: u16 = 1 << 15;

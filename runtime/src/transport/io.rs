@@ -78,6 +78,8 @@ pub(super) struct ConnectionIo {
     prefix: Bytes,
     account: Arc<Account>,
     http1: bool,
+    /// HTTP/1.0: the end of the process would break an answer off, and its client is to see that.
+    undelimited: bool,
     /// HTTP/2: the ends of answers among the frames that were written.
     ends: Ends,
     /// HTTP/2, in a drain: which answers the kernel has, and has perhaps not sent.
@@ -111,6 +113,7 @@ impl ConnectionIo {
             prefix,
             account,
             http1,
+            undelimited: false,
             ends: Ends::default(),
             unsent: Unsent::default(),
             uploads,
@@ -126,7 +129,20 @@ impl ConnectionIo {
         match polled {
             Poll::Ready(Ok(written)) => self.took(bufs, *written),
             Poll::Ready(Err(_)) => self.account.broken.connection_breaks(),
-            Poll::Pending => {}
+            Poll::Pending => self.delimits(false),
+        }
+    }
+
+    /// An answer of HTTP/1.0 may have no end but that of its connection (RFC 9112, 6.3). Where it is under way
+    /// when the process ends, by code that blocks its thread for instance, the kernel would end the connection
+    /// as if all was there. Whether it was `made`, and is with the kernel.
+    #[inline]
+    fn delimits(&mut self, made: bool) {
+        if self.account.has(flag::HTTP_1_0) && self.undelimited == made {
+            self.undelimited = !made;
+            if let Some(socket) = &self.socket {
+                socket.resets_if_abandoned(!made);
+            }
         }
     }
 
@@ -378,6 +394,9 @@ impl AsyncWrite for ConnectionIo {
             }
         }
         let flushed = ready!(this.with(Side::Write, cx, |socket, cx| socket.poll_flush(cx)));
+        if this.http1 {
+            this.delimits(!this.account.has_answer_to_make());
+        }
         ready!(this.poll_sent(cx));
         if flushed.is_ok() && this.socket.is_some() && this.http1 {
             // hyper flushes HTTP/1 only after it has written all it has. HTTP/2 also flushes to
@@ -413,6 +432,8 @@ impl AsyncWrite for ConnectionIo {
 impl Drop for ConnectionIo {
     fn drop(&mut self) {
         self.goes_on_writing();
+        // Whoever gets it knows how to end it.
+        self.delimits(true);
         let mut socket = self.socket.take();
         if let Some(socket) = &mut socket
             // A socket may be anybody's code, and panic in turn.

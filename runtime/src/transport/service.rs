@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
 
@@ -182,6 +182,9 @@ where
             deadline::of(request.headers())
         };
         let hold = if self.http1 {
+            if request.version() == Version::HTTP_10 {
+                self.account.raise(flag::HTTP_1_0);
+            }
             let body = request.body();
             let has_body = !Body::is_end_stream(body);
             self.account.seen.request_begins(has_body);

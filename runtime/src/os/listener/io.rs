@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
+use super::tcp::reset_if_abandoned;
 use super::{Listener, TcpListener};
 use crate::os::send_queue::{limit_unsent, poll_sent, unacknowledged, unlimit_unsent};
 
@@ -101,6 +102,18 @@ impl Io {
         match self {
             Self::Tcp(stream) if all => unlimit_unsent(stream),
             Self::Tcp(stream) => limit_unsent(stream),
+            #[cfg(unix)]
+            Self::Unix(_) => {}
+            Self::Other(_) => {}
+        }
+    }
+
+    /// Whether the peer gets a reset, and not an ordinary end, should the process end before this is closed.
+    /// TCP alone can do that.
+    pub(crate) fn resets_if_abandoned(&self, resets: bool) {
+        match self {
+            // Fails only on a connection that is gone.
+            Self::Tcp(stream) => drop(reset_if_abandoned(stream, resets)),
             #[cfg(unix)]
             Self::Unix(_) => {}
             Self::Other(_) => {}

@@ -187,8 +187,14 @@ impl Listener for tokio::net::TcpListener {
 
     /// No lingering: what is unsent is thrown away, the peer gets a reset.
     fn abort(io: &TcpStream) -> io::Result<()> {
-        SockRef::from(io).set_linger(Some(Duration::ZERO))
+        reset_if_abandoned(io, true)
     }
+}
+
+/// Whether a reset is what the peer gets when nobody has this connection any more, and no ordinary end
+/// behind what was sent (`SO_LINGER` of no time, socket(7)).
+pub(super) fn reset_if_abandoned(io: &TcpStream, resets: bool) -> io::Result<()> {
+    SockRef::from(io).set_linger(resets.then_some(Duration::ZERO))
 }
 
 /// One client has one address, whichever listener it came by.

@@ -25,6 +25,11 @@ impl Account {
         self.seen.answers() != self.flushed_here.load(Ordering::Relaxed)
     }
 
+    /// HTTP/1: whether an answer has begun that the application has not made to its end.
+    pub(in crate::transport) fn has_answer_to_make(&self) -> bool {
+        self.seen.answers() != self.sent_here.load(Ordering::Relaxed)
+    }
+
     /// How many answers other tasks have handed over: what a flush that begins now includes.
     pub(in crate::transport) fn handed_over(&self) -> u64 {
         self.sent_there.load(Ordering::Acquire)

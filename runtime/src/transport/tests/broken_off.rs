@@ -23,7 +23,7 @@ use crate::transport::tests::fixture::Fixture;
 type Between = fn(&Account);
 
 /// How many answers fail by the application's fault, of one that breaks off over a stream's end.
-async fn failed(method: Method, has_upload: bool, between: Between) -> u64 {
+fn failed(method: Method, has_upload: bool, between: Between) -> u64 {
     let fixture = Fixture::without_listener(Router::new(), Limits::default());
     let inner = Arc::clone(&fixture.transport.inner);
     let connection = ConnectionId::new(1);
@@ -65,9 +65,9 @@ async fn a_broken_answer_is_its_clients_fault_only_if_something_of_the_client_br
         |account| account.falls_silent(),
     ];
     for between in breaks {
-        assert_eq!(failed(Method::POST, true, between).await, 0);
+        assert_eq!(failed(Method::POST, true, between), 0);
         // It was there as a whole.
-        assert_eq!(failed(Method::GET, false, between).await, 1);
+        assert_eq!(failed(Method::GET, false, between), 1);
     }
-    assert_eq!(failed(Method::POST, true, |_| {}).await, 1);
+    assert_eq!(failed(Method::POST, true, |_| {}), 1);
 }
