@@ -179,6 +179,30 @@ fn a_full_pipe_on_stderr_does_not_keep_the_process() {
     assert_eq!(process.end().code(), Some(EXIT_ABANDONED));
 }
 
+/// Until no other thread of this process is about to begin: each takes memory for that.
+#[cfg(target_os = "linux")]
+fn until_all_others_wait() -> io::Result<()> {
+    let own = std::fs::read_link("/proc/thread-self")?;
+    let all_wait = || {
+        for task in std::fs::read_dir("/proc/self/task")? {
+            let task = task?;
+            // `pid (comm) state …`; one that has ended meanwhile has none.
+            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let runs = stat
+                .rsplit_once(") ")
+                .is_some_and(|(_, state)| !state.starts_with('S'));
+            if runs && own.file_name() != Some(&task.file_name()) {
+                return Ok(false);
+            }
+        }
+        io::Result::Ok(true)
+    };
+    while !all_wait()? {
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn the_last_words_are_said_where_the_os_gives_no_thread_any_more() {
@@ -187,6 +211,7 @@ fn the_last_words_are_said_where_the_os_gives_no_thread_any_more() {
         || {
             block_on(async {
                 let guard = server("orders");
+                until_all_others_wait().unwrap();
                 // What is left of the address space is less than a stack.
                 let status = std::fs::read_to_string("/proc/self/status").unwrap();
                 let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
