@@ -20,11 +20,14 @@ pub(crate) const LARGE: usize = 64 * 1024 * 1024;
 /// it, which is 16 KiB and that room.
 pub(crate) const PAGE: usize = 24 * 1024;
 
+/// How much `/late` sends at once.
+pub(crate) const PIECE: usize = 1024;
+
 /// How much `/book` sends, all at once: more than the window of an HTTP/2 stream.
 pub(crate) const BOOK: usize = 200_000;
 
-/// `/held` waits at the gate, and so does `/held/{bytes}`, which then sends so many; `/late/{bytes}` says
-/// `tick` before it waits there. `/patient` waits until time is up.
+/// `/held` waits at the gate, and so does `/held/{bytes}`, which then sends so many; `/late/{pieces}` says
+/// `tick` before it waits there, and then sends so many of [`PIECE`] bytes. `/patient` waits until time is up.
 pub(crate) fn app(gate: &Gate) -> Router {
     let held = {
         let gate = gate.clone();
@@ -42,20 +45,20 @@ pub(crate) fn app(gate: &Gate) -> Router {
     };
     let late = {
         let gate = gate.clone();
-        move |Path(bytes): Path<usize>| async move {
-            let rest = async move {
+        move |Path(pieces): Path<usize>| async move {
+            let tick = stream::once(async move { chunk("tick") });
+            let rest = stream::once(async move {
                 gate.pass().await;
-                Ok(Bytes::from(vec![b'h'; bytes]))
-            };
-            let tick = stream::once(async { chunk("tick") });
-            Body::from_stream(tick.chain(stream::once(rest)))
+                stream::repeat(Ok(Bytes::from_static(&[b'h'; PIECE]))).take(pieces)
+            });
+            Body::from_stream(tick.chain(rest.flatten()))
         }
     };
     Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/held", get(held))
         .route("/held/{bytes}", get(held_bytes))
-        .route("/late/{bytes}", get(late))
+        .route("/late/{pieces}", get(late))
         .route("/patient", get(patient))
         .route("/echo", post(|body: Bytes| async { body }))
         .route("/page", get(|| async { vec![b'p'; PAGE] }))

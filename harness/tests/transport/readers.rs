@@ -4,7 +4,7 @@ use lamplighter::ConnectionEnd::{Cut, Graceful, Idle, TimedOut};
 use lamplighter::Phase;
 use lamplighter_harness::{Manners, Probe, Seen, within};
 
-use crate::app::{BOOK, LARGE, PAGE};
+use crate::app::{BOOK, LARGE, PAGE, PIECE};
 use crate::stage::{Setting, Stage, plan};
 use crate::{CANCEL, goes_away_after, millis, secs};
 
@@ -113,11 +113,11 @@ async fn the_kernel_takes_no_answer_off_the_drain_that_its_reader_has_not_fetche
 #[cfg(target_os = "linux")]
 const LEAF: usize = 12 * 1024;
 
-/// Waits at the gate for a leaf, of which its kernel has room for a part and the server's for all.
+/// Waits at the gate for an answer of which its kernel has room for a part and the server's for all.
 #[cfg(target_os = "linux")]
-async fn waits_for_a_leaf(stage: &Stage, http2: bool) -> Probe {
+async fn waits_for(stage: &Stage, http2: bool, bytes: usize) -> Probe {
     let mut probe = Probe::connect_narrow(stage.addr, NARROW / 2).await.unwrap();
-    let path = format!("/held/{LEAF}");
+    let path = format!("/held/{bytes}");
     if http2 {
         probe.http2(Manners::Polite).await.unwrap();
         probe.open_stream(&path).await.unwrap();
@@ -144,7 +144,7 @@ async fn body(probe: &mut Probe, http2: bool) -> usize {
 async fn an_answer_of_http_1_0_that_the_kernel_has_arrives_and_ends_in_order() {
     let mut stage = Stage::running().await;
     let mut probe = Probe::connect_narrow(stage.addr, NARROW / 2).await.unwrap();
-    let request = format!("GET /late/{LEAF} HTTP/1.0\r\n\r\n");
+    let request = format!("GET /late/{} HTTP/1.0\r\n\r\n", LEAF / PIECE);
     probe.send(request).await.unwrap();
     // Should it break off now, the end is a reset.
     probe.text("tick").await;
@@ -163,7 +163,7 @@ async fn an_answer_of_http_1_0_that_the_kernel_has_arrives_and_ends_in_order() {
 async fn in_a_drain_an_answer_is_in_flight_until_the_kernel_has_sent_it() {
     for http2 in [false, true] {
         let mut stage = Stage::running().await;
-        let mut probe = waits_for_a_leaf(&stage, http2).await;
+        let mut probe = waits_for(&stage, http2, LEAF).await;
         stage.drains().await;
         stage.gate.open();
         stage.passes(secs(600)).await;
@@ -181,7 +181,7 @@ async fn an_answer_that_the_kernel_has_is_not_cut_at_the_deadline() {
     for http2 in [false, true] {
         let plan = plan().drain_timeout(secs(7));
         let mut stage = Setting::new(plan).running().await;
-        let mut probe = waits_for_a_leaf(&stage, http2).await;
+        let mut probe = waits_for(&stage, http2, LEAF).await;
         stage.drains().await;
         stage.gate.open();
         stage.passes(millis(7002)).await;
@@ -197,7 +197,7 @@ async fn an_answer_that_the_kernel_has_is_not_cut_at_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_the_kernel_to_send_an_answer_that_its_client_has_given_up() {
     let mut stage = Stage::running().await;
-    let mut probe = waits_for_a_leaf(&stage, true).await;
+    let mut probe = waits_for(&stage, true, LEAF).await;
     stage.drains().await;
     stage.gate.release();
     stage.passes(secs(600)).await;
@@ -211,9 +211,53 @@ async fn nobody_waits_for_the_kernel_to_send_an_answer_that_its_client_has_given
 
 #[cfg(target_os = "linux")]
 #[tokio::test(start_paused = true)]
+async fn an_answer_behind_one_that_its_client_has_given_up_is_waited_for() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, LEAF).await;
+    stage.drains().await;
+    stage.gate.release();
+    stage.passes(millis(1)).await;
+    let path = format!("/held/{LEAF}");
+    let behind = probe.open_stream(&path).await.unwrap();
+    within("the other request", stage.gate.reached(2)).await;
+    probe.reset_stream(1, CANCEL).await.unwrap();
+    let is_leaf = |seen: &Seen| matches!(seen, Seen::Data { data, .. } if data.len() == LEAF);
+    probe.until("the leaf", is_leaf).await;
+    stage.in_flight(1).await;
+    stage.gate.release();
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    let known = probe.streamed(behind).await;
+    assert_eq!((known.body.len(), known.ended), (LEAF, true));
+    assert_eq!(probe.end().await, Seen::Fin);
+    stage.over().await.ended([Graceful]).answered(2);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn what_the_server_says_last_takes_no_answer_off_the_drain_that_is_not_sent() {
+    /// What h2 puts into the PING of a graceful close.
+    const PING: [u8; 8] = [0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54];
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, 16 * 1024).await;
+    stage.drains().await;
+    stage.gate.open();
+    stage.passes(millis(1)).await;
+    // Unread, and answered blindly: GOAWAY is due, and does not fit in behind the answer.
+    probe.send_frame(6, 1, 0, &PING).await.unwrap();
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    assert_eq!(body(&mut probe, true).await, 16 * 1024);
+    assert_eq!(probe.end().await, Seen::Fin);
+    let over = stage.over().await.ended([Graceful]).answered(1);
+    over.drained_in(secs(600));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
 async fn what_is_cut_beside_an_answer_that_the_kernel_has_is_still_told_so() {
     let mut stage = Stage::running().await;
-    let mut probe = waits_for_a_leaf(&stage, true).await;
+    let mut probe = waits_for(&stage, true, LEAF).await;
     stage.drains().await;
     stage.gate.release();
     // Time passes when nobody has anything to do any more.

@@ -17,7 +17,7 @@ use std::task::Waker;
 use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 
 use super::broken::Broken;
-use super::frames::Uploads;
+use super::frames::{Unsent, Uploads};
 use super::in_flight::By;
 use super::io::Place;
 use super::parting::Partings;
@@ -80,6 +80,8 @@ pub(super) struct Account {
     /// HTTP/2: of all requests.
     pub(super) partings: Partings,
     pub(super) broken: Broken,
+    /// HTTP/2, in a drain.
+    unsent: Mutex<Unsent>,
     ending: Mutex<Ending>,
     waker: Mutex<Option<Waker>>,
     socket: Mutex<Place>,
@@ -132,6 +134,7 @@ impl Account {
             upload: Upload::default(),
             partings: Partings::default(),
             broken: Broken::default(),
+            unsent: Mutex::default(),
             ending: Mutex::default(),
             waker: Mutex::new(None),
             socket: Mutex::new(Place::Elsewhere),

@@ -258,9 +258,11 @@ impl Connected {
                     if self.machine.protocol() == Protocol::Http2 {
                         let broke =
                             matches!(&polled, Poll::Ready(result) if !ends_in_order(result));
-                        if broke || self.account.seen.is_write_blocked() {
+                        // In a drain what the kernel has is not made before it is sent, which a flush tells.
+                        let counts = !self.obeyed.drains() || self.obeyed.forces();
+                        if broke || (self.account.seen.is_write_blocked() && counts) {
                             self.account.flushed_in_part();
-                        } else if !self.account.seen.is_sending() {
+                        } else if !self.account.seen.is_blocked() {
                             // All that was there when this poll began is with the kernel.
                             self.account.flushed_or_dropped(handed_over);
                         }

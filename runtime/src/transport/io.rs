@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::account::{Account, Token};
 use super::flag;
-use super::frames::{Ends, Frames, Unsent, Uploads};
+use super::frames::{Ends, Frames, Uploads};
 use crate::os::listener::{Broken, Io};
 use lamplighter_lifecycle::Protocol;
 
@@ -82,8 +82,6 @@ pub(super) struct ConnectionIo {
     undelimited: bool,
     /// HTTP/2: the ends of answers among the frames that were written.
     ends: Ends,
-    /// HTTP/2, in a drain: which answers the kernel has, and has perhaps not sent.
-    unsent: Unsent,
     /// HTTP/2: the requests that are to come in part.
     uploads: Uploads,
     /// HTTP/2: what passes, from when it is worth a look.
@@ -115,7 +113,6 @@ impl ConnectionIo {
             http1,
             undelimited: false,
             ends: Ends::default(),
-            unsent: Unsent::default(),
             uploads,
             frames: None,
             last: None,
@@ -161,7 +158,7 @@ impl ConnectionIo {
             self.ends.sent(bytes, |stream| {
                 ended += 1;
                 if drains {
-                    self.unsent.ended(stream);
+                    self.account.unsent(stream);
                 }
             });
         }
@@ -239,12 +236,12 @@ impl ConnectionIo {
     /// lost when the process ends. By force everything is over that is with the kernel, and nobody waits
     /// for what its client has given up.
     #[inline]
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<()> {
         let account = &self.account;
         if !account.has(flag::DRAINING) {
             return Poll::Ready(());
         }
-        let is_awaited = || account.work_in_flight() > self.unsent.given_up();
+        let is_awaited = || account.awaited_work() > 0;
         let sent = match &self.socket {
             Some(socket) if !account.has(flag::FORCED) && is_awaited() => socket.poll_sent(cx),
             _ => {
@@ -254,9 +251,6 @@ impl ConnectionIo {
             }
         };
         account.seen.send(sent.is_pending());
-        if sent.is_ready() {
-            self.unsent.sent();
-        }
         sent
     }
 

@@ -40,6 +40,11 @@ impl Seen {
         self.sending.load(Ordering::Relaxed)
     }
 
+    /// Either of the two.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_write_blocked() || self.is_sending()
+    }
+
     pub(super) fn since_head(&self) -> u64 {
         self.since_head.load(Ordering::Relaxed)
     }

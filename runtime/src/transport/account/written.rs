@@ -3,7 +3,8 @@
 //! Over HTTP/1 a flush that takes all says so of everything that was handed over before it. Over HTTP/2 the
 //! last frames that are out say how many answers are (`frames`), also where the peer takes no more or the
 //! connection breaks: not which ones, for HTTP/2 tells nobody the stream of a request, and counts are all
-//! that anybody asks for. What has none when nothing is left to be written, h2 has dropped.
+//! that anybody asks for. What has none when nothing is left to be written, h2 has dropped. In a drain a
+//! flush alone says so, until all is forced: it waits until the kernel has sent what it has.
 //!
 //! **Invariant:** no answer counts twice, and none before its last frame is with the kernel, as far as
 //! the connection's frames are those of its requests: h2 refuses an oversized head with a frame that
@@ -11,7 +12,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::Account;
+use super::{Account, lock};
+use crate::transport::flag;
 
 impl Account {
     /// Whether answers wait for a flush to be counted.
@@ -42,6 +44,24 @@ impl Account {
         self.written.store(written + answers, Ordering::Relaxed);
     }
 
+    /// HTTP/2, in a drain: the kernel has all of this stream's answer, and has perhaps not sent it.
+    pub(in crate::transport) fn unsent(&self, stream: u32) {
+        lock(&self.unsent).ended(stream);
+    }
+
+    /// HTTP/2: the client has reset this stream, and wants nothing of what the kernel may still hold.
+    pub(in crate::transport) fn given_up(&self, stream: u32) {
+        if self.has(flag::DRAINING) {
+            lock(&self.unsent).reset(stream);
+        }
+    }
+
+    /// What a drain waits for: work in flight, but for answers that are given up.
+    pub(in crate::transport) fn awaited_work(&self) -> u64 {
+        let given_up = lock(&self.unsent).given_up();
+        self.work_in_flight().saturating_sub(given_up)
+    }
+
     /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
     /// Returns how many answers those are that were not counted before.
     #[inline]
@@ -62,6 +82,7 @@ impl Account {
     /// included. Those whose last frames are with the kernel are answered. The others were dropped: their
     /// clients had reset the streams, or had gone.
     pub(in crate::transport) fn flushed_or_dropped(&self, handed_over: u64) {
+        self.counts_unsent();
         let written = self.written.load(Ordering::Relaxed);
         let before = self.dropped.load(Ordering::Relaxed);
         let counted = self.flushed(handed_over);
@@ -89,6 +110,7 @@ impl Account {
     /// What is handed over is with the kernel as far as its last frames are: it takes no more for now, or
     /// never will.
     pub(in crate::transport) fn flushed_in_part(&self) {
+        self.counts_unsent();
         let mut left = self.written.load(Ordering::Relaxed);
         if left == 0 {
             return;
@@ -102,5 +124,13 @@ impl Account {
             left -= counted;
         }
         self.written.store(left, Ordering::Relaxed);
+    }
+
+    /// Those that the kernel may hold are about to be counted.
+    #[inline]
+    fn counts_unsent(&self) {
+        if self.has(flag::DRAINING) {
+            lock(&self.unsent).counted();
+        }
     }
 }

@@ -21,7 +21,7 @@ impl Connected {
         let leaves =
             self.obeyed.stops() || self.machine.is_retired() || self.account.has(flag::SPENT);
         let seen = &self.account.seen;
-        let blocked = seen.is_write_blocked() || seen.is_sending();
+        let blocked = seen.is_blocked();
         if blocked && self.account.has_unflushed() && self.account.begun() != self.told.begun {
             self.account.seen_at(self.inner.sink.now());
         }
@@ -53,10 +53,11 @@ impl Connected {
     }
 
     /// What keeps the connection in a stop. Infrastructure ends by itself, and where its peer does not
-    /// take that it is waited for no longer than the peer's word; by force it is cut as all the rest.
+    /// take that it is waited for no longer than the peer's word; nor are answers waited for that their
+    /// client has given up. By force all of that is cut as the rest is.
     fn work_in_flight(&self) -> u64 {
         if self.obeyed.drains() && !self.obeyed.forces() {
-            self.account.work_in_flight()
+            self.account.awaited_work()
         } else {
             self.account.in_flight()
         }

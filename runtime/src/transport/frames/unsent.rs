@@ -8,7 +8,7 @@
 
 use super::MOST_STREAMS;
 
-/// The answers of a connection that are with the kernel to their last byte, and were not seen to be sent.
+/// The answers of a connection that are with the kernel to their last byte, and not counted as made.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Unsent {
     streams: Vec<u32>,
@@ -36,8 +36,8 @@ impl Unsent {
         self.given_up
     }
 
-    /// All is sent.
-    pub(in crate::transport) fn sent(&mut self) {
+    /// All of them count from here on.
+    pub(in crate::transport) fn counted(&mut self) {
         self.streams.clear();
         self.given_up = 0;
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_given_up_once_and_only_while_it_is_not_sent() {
+    fn an_answer_is_given_up_once_and_only_while_it_does_not_count() {
         let mut unsent = Unsent::default();
         unsent.ended(1);
         unsent.ended(5);
@@ -56,7 +56,7 @@ mod tests {
             unsent.reset(stream);
         }
         assert_eq!(unsent.given_up(), 1);
-        unsent.sent();
+        unsent.counted();
         unsent.reset(1);
         assert_eq!(unsent.given_up(), 0);
     }

@@ -22,12 +22,12 @@ impl ConnectionIo {
     #[inline]
     pub(super) fn came(&mut self, bytes: &[u8]) {
         let stays = self.account.partings.is_present();
-        let (account, unsent) = (&self.account, &mut self.unsent);
+        let account = &self.account;
         self.uploads.came(bytes, stays, |stream, open| {
             if open {
                 account.broken.request_breaks();
             }
-            unsent.reset(stream);
+            account.given_up(stream);
         });
         self.account.expects(&self.uploads);
     }
