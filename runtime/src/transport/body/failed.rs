@@ -10,6 +10,7 @@ use std::io;
 
 use crate::transport::flag;
 use crate::transport::in_flight::Exchange;
+use crate::transport::upload::Come;
 
 /// Never a source of its own: what the application says of its own error is all there is to say.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +24,9 @@ pub(super) struct BodyPanicked(pub(super) String);
 /// Whether an answer breaks off because its request did, or the connection; `broken` is how many requests
 /// had when its body was polled before.
 ///
-/// In two cases another server's failure is taken for the client's: over HTTP/1 where the client has ended
-/// its side behind a body of unknown length, over HTTP/2 where it resets another request of the same
-/// connection at the same time. Only requests that came with a body can be mistaken so.
+/// What nobody can tell apart: another server's failure while a request is to come in part, and its client
+/// ends its side; over HTTP/2, of a request with a body, also where the client resets another one on the same
+/// connection at that time, or that server breaks the rules of HTTP/2.
 #[cold]
 pub(super) fn is_of_its_request(
     error: &(dyn Error + 'static),
@@ -37,24 +38,31 @@ pub(super) fn is_of_its_request(
         return false;
     };
     let account = exchange.account();
-    let has_rest = if http1 {
-        account.upload.has_rest()
+    let (may_break, malformed) = if http1 {
+        match account.upload.come() {
+            Come::Whole => (false, false),
+            Come::Part => (true, false),
+            Come::Malformed => (true, true),
+            Come::Doubtful => (true, kind == Kind::Chunk),
+        }
     } else {
-        exchange.has_upload()
+        let is_reset = account.broken.requests() != broken;
+        (exchange.has_upload(), is_reset || kind == Kind::Stream)
     };
-    has_rest
-        && (kind == Kind::Malformed
+    may_break
+        && (malformed
             || account.has(flag::PEER_ENDED | flag::OVER)
-            || account.broken.has_connection_broken()
-            || account.broken.requests() != broken)
+            || account.broken.has_connection_broken())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A connection or a stream has ended.
     Ended,
-    /// What came was not what the protocol asks for.
-    Malformed,
+    /// A chunk of HTTP/1 was none.
+    Chunk,
+    /// A stream or connection of HTTP/2 was not used as the rules have it.
+    Stream,
 }
 
 /// What an error says of a connection; `None` if it is about something else.
@@ -65,21 +73,19 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         let io = error.downcast_ref::<io::Error>();
         if let Some(error) = error.downcast_ref::<h2::Error>() {
             kind = if error.is_library() {
-                Some(Kind::Malformed)
+                Some(Kind::Stream)
             } else {
                 kind.or(Some(Kind::Ended))
             };
         } else if error.is::<hyper::Error>() {
             kind = kind.or(Some(Kind::Ended));
-        } else if let Some(io) = io
-            && kind.is_some()
+        } else if let (Some(io), Some(Kind::Ended)) = (io, kind)
             && matches!(
                 io.kind(),
                 io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
             )
         {
-            // A chunk of HTTP/1, or its length.
-            kind = Some(Kind::Malformed);
+            kind = Some(Kind::Chunk);
         }
         // The source of such an error is that of what it wraps, without what it wraps.
         cause = match io.and_then(io::Error::get_ref) {
