@@ -252,7 +252,8 @@ impl TestServer {
         self.patience = patience;
     }
 
-    /// Gives this server a signal, as if the process had got it.
+    /// Gives this server a signal, as if the process had got it: one that comes within 300 ms of the one
+    /// before is taken for the same. What a second one does, [`ServerHandle::force`] does without that wait.
     pub fn signal(&self, signal: Signal) {
         self.handle().signal(signal);
     }

@@ -151,11 +151,13 @@ async fn what_cuts_a_stop_short_and_what_fails_in_it_is_logged_when_it_happens()
     let later = || advance(Duration::from_secs(1));
     server.signal(Signal::Sigterm);
     server.reached(Phase::Draining).await;
+    server.signal(Signal::Sigterm);
     later().await;
     server.signal(Signal::Sigint);
     slow.reached(1).await;
     // Long before the report, which waits for the hook behind it.
     for said in [
+        "SIGTERM within 300 ms of the one before, and so taken for the same",
         "SIGINT, the second: what is in flight is cut, hooks keep their time",
         "cutting what has not ended; requests in flight: 1",
         "hook database failed: no answer after=0ns",

@@ -85,7 +85,7 @@ async fn a_clean_stop_as_json_says_what_happened_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_cut_and_what_failed_is_named_in_json() {
+async fn what_was_cut_and_what_failed_is_named_in_json_and_for_people() {
     let gate = Gate::new();
     let at = gate.clone();
     let held = move || {
@@ -113,4 +113,12 @@ async fn what_was_cut_and_what_failed_is_named_in_json() {
     assert_eq!(cut["peer"], peer, "{read}");
     assert_eq!(read["hooks"][0]["outcome"], "failed: said \"no\"\n");
     assert_eq!(read["failures"][0], "hook database failed: said \"no\"\n");
+    let details = report.details().to_string();
+    let lines: Vec<&str> = details.lines().collect();
+    assert_eq!(lines[0], report.to_string());
+    let expected = [
+        "  hook database failed: said \"no\"\\n, after 0.0ns".to_owned(),
+        format!("  1 http/1 GET cut, the oldest after 2.000s ({peer})"),
+    ];
+    assert_eq!(lines[1..3], expected, "{details}");
 }

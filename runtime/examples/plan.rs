@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lamplighter::{LameDuckReadiness, OnDeadline, Plan, WhileDraining};
+use lamplighter::{Budget, LameDuckReadiness, OnDeadline, Plan, WhileDraining};
 
 /// The exit code of a bad configuration, `EX_CONFIG` of `sysexits.h`.
 const BAD_CONFIGURATION: u8 = 78;
@@ -37,10 +37,29 @@ fn main() -> ExitCode {
         Ok(plan) => plan,
         Err(reason) => return refused(&format!("{reason}\n\n{USAGE}")),
     };
-    match plan.check() {
-        Ok(()) => printed(&format!("{}\n", plan.explain())),
+    match plan.budget() {
+        Ok(budget) => printed(&format!("{}\n{}", plan.explain(), variables(&budget))),
         Err(error) => refused(&format!("bad plan: {error}\n")),
     }
+}
+
+/// How a server hears of this plan that reads it from its environment; nothing if it cannot.
+fn variables(budget: &Budget) -> String {
+    let waits = budget.on_deadline() == OnDeadline::KeepWaiting;
+    if waits || budget.drain_timeout().is_zero() {
+        return String::new();
+    }
+    let (total, lame_duck) = (budget.total().as_millis(), budget.lame_duck().as_millis());
+    format!(
+        "
+A server that reads its plan from its environment (Server::from_env) wants in the pod spec, beside
+what of hooks_timeout and margin is set in code:
+
+        env:
+          - {{ name: GRACE_PERIOD_MS, value: \"{total}\" }}
+          - {{ name: LAME_DUCK_MS, value: \"{lame_duck}\" }}
+"
+    )
 }
 
 /// The plan that the arguments describe, unchecked.

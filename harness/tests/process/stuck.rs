@@ -88,6 +88,7 @@ async fn handlers_that_block_every_thread_do_not_hold_the_process() {
     let said = [
         "the stop did not end within its budget",
         "SIGTERM",
+        "\n  the server has had no turn for ",
         "\n  1 http/1 GET /block-all in flight, the oldest after ",
     ];
     assert_in_order(&exit.stderr, &said);

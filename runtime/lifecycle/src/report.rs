@@ -280,9 +280,11 @@ impl fmt::Display for Report {
             CLEAN => f.write_str("; clean")?,
             code => write!(f, "; exit code {code}")?,
         }
-        // A worker's, for one, makes no stop unclean.
-        if !self.failures.is_empty() {
-            write!(f, "; failures {}", self.failures.len())?;
+        // A worker's, for one, makes no stop unclean. That of the start was said.
+        let is_start = |failure: &&Failure| matches!(failure, Failure::Start(_));
+        let failures = self.failures.iter().filter(|it| !is_start(it)).count();
+        if failures > 0 {
+            write!(f, "; failures {failures}")?;
         }
         // Of a server that never was there, what has been is said, and no counts of nothing.
         let was_there = self.outcome.start_failure.is_none();

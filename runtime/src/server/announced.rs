@@ -60,7 +60,7 @@ pub(super) const fn is_logged(event: &Event) -> bool {
         Event::Phase(Phase::LameDuck)
             | Event::Force
             | Event::Signal {
-                taken: SignalTaken::Second | SignalTaken::Third,
+                taken: SignalTaken::Second | SignalTaken::Third | SignalTaken::Repeated,
                 ..
             }
     )
@@ -75,6 +75,14 @@ pub(super) fn log_events(life: &Life) {
             let began = known.filter(|known| known.started.is_some());
             let after = began.map(|known| tracing::field::debug(known.took));
             log::error!(target: "lamplighter::lifecycle", after, "hook {hook} {outcome}");
+        } else if let Event::Signal {
+            signal,
+            taken: SignalTaken::Repeated,
+        } = &event
+        {
+            // Who has sent it twice in haste, waits for what a second one does.
+            let why = "within 300 ms of the one before, and so taken for the same";
+            log::info!(target: "lamplighter::lifecycle", "{signal} {why}");
         } else if let Event::Signal { signal, taken } = &event {
             let so = if *taken == SignalTaken::Third {
                 "what is left is given up"

@@ -201,7 +201,7 @@ impl Config {
             .collect();
         let named = named.join(", ");
         // What the reason speaks of besides.
-        let others = "hooks_timeout and margin are set in code";
+        let others = "hooks_timeout and margin have no variable: they are what the code sets, or the defaults";
         (!named.is_empty()).then(|| format!("{named}; {others}"))
     }
 

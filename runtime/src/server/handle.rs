@@ -96,7 +96,8 @@ impl ServerHandle {
 
     /// Gives this server alone a signal, as if the process had got it.
     ///
-    /// It counts as a stop signal, whichever signals the server listens to.
+    /// It counts as a stop signal, whichever signals the server listens to. One that comes within 300 ms of
+    /// the one before is taken for the same, since wrappers of a process send them twice.
     pub fn signal(&self, signal: Signal) {
         self.life.input(Input::Signal(signal));
     }

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 use lamplighter_lifecycle::{
     Effect, Event, Failure, HookError, HookId, Input, Instant, Machine, Phase, Plan, Readiness,
@@ -526,6 +527,9 @@ impl Limit {
     }
 }
 
+/// What was due for so long waits for a thread: a busy machine makes it wait for less.
+const BLOCKED: Duration = Duration::from_millis(200);
+
 impl watchdog::Guarded for Life {
     fn partial_report(&self) -> String {
         // Whoever holds the lock may be what blocks the process.
@@ -549,6 +553,16 @@ impl watchdog::Guarded for Life {
             }
             _ => String::new(),
         };
+        let due = inner.machine.poll_timeout();
+        let idle = due.map_or(Duration::ZERO, |due| now.since(due));
+        let blocked = if idle >= BLOCKED && callback.is_empty() {
+            format!(
+                "  the server has had no turn for {idle:.1?}: every thread of its runtime is blocked, by calls \
+                 that wait without .await or by loops\n"
+            )
+        } else {
+            String::new()
+        };
         let work = match self.transport.try_lock() {
             Ok(transport) => transport.as_ref().map(Transport::work),
             Err(_) => None,
@@ -556,7 +570,7 @@ impl watchdog::Guarded for Life {
         let work = work.unwrap_or_default();
         let in_flight = details::in_flight(&inner.machine, work, now);
         format!(
-            "{report}; requests {} in flight\n{callback}{in_flight}{}{}",
+            "{report}; requests {} in flight\n{callback}{blocked}{in_flight}{}{}",
             in_flight.count(),
             details::cut(&report),
             report.timeline_text()
@@ -568,7 +582,7 @@ impl Inner {
     fn tell(&mut self) {
         while let Some((at, event)) = self.machine.poll_event() {
             self.timeline.record(at, &event);
-            if announced::is_logged(&event) {
+            if announced::is_logged(&event) && self.unlogged.last() != Some(&event) {
                 self.unlogged.push(event.clone());
             }
             if !self.subscribers.is_empty() {

@@ -138,6 +138,15 @@ impl Report {
         self.0.outcome.exit_code()
     }
 
+    /// The report's line, and below it what was not clean, or what failed besides, as a worker or a handler
+    /// may: a line for each failure, for each kind of work that was cut, and for the requests that failed.
+    /// For a person, such as one who reads why a test has failed.
+    #[must_use]
+    pub fn details(&self) -> impl fmt::Display {
+        let lines = details::of(&self.0);
+        format!("{self}\n{}", lines).trim_end().to_owned()
+    }
+
     /// Whether `other` is this very report.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -159,15 +168,12 @@ impl fmt::Debug for Report {
 }
 
 impl Termination for Report {
-    /// Tells on standard error what was not clean, or what failed besides, as a worker or a handler may:
-    /// the report, and below it a line for each failure, for each kind of work that was cut, and for the
-    /// requests that failed. A closed or full standard error changes nothing about the exit code.
+    /// Tells on standard error what was not clean, or what failed besides ([`details`](Self::details)). A closed or full standard error changes nothing about the exit code.
     fn report(self) -> ExitCode {
         let failed = self.connections().tally.failed > 0;
         if !self.is_clean() || !self.failures().is_empty() || failed {
-            let details = details::of(&self.0);
             // The reader may be gone, and then there is nobody to tell.
-            drop(write!(std::io::stderr().lock(), "{self}\n{details}"));
+            drop(writeln!(std::io::stderr().lock(), "{}", self.details()));
         }
         ExitCode::from(self.exit_code())
     }

@@ -69,7 +69,7 @@ pub enum PlanError {
     /// The other parts of the stop leave nothing of the grace period to the drain.
     #[error(
         "lame_duck {} + hooks_timeout {} + margin {} = {}, allowed is less than the grace_period of {}, \
-         or nothing is left for the drain_timeout: make {} shorter, or the grace_period longer \
+         which leaves nothing for the drain_timeout: make {} shorter, or the grace_period longer \
          than {}",
         amount(.lame_duck), amount(.hooks_timeout), amount(.margin),
         amount(.needed), amount(.grace_period),

@@ -159,7 +159,10 @@ fn the_variables_with_a_part_in_a_setting_are_named_with_their_values() {
         (
             vec![("PORT", "80"), ("GRACE_PERIOD_MS", "9000")],
             "PORT is 80, LISTEN is not set",
-            Some("GRACE_PERIOD_MS is 9000; hooks_timeout and margin are set in code"),
+            Some(
+                "GRACE_PERIOD_MS is 9000; hooks_timeout and margin have no variable: they are what the \
+                 code sets, or the defaults",
+            ),
         ),
         (
             vec![
@@ -169,8 +172,8 @@ fn the_variables_with_a_part_in_a_setting_are_named_with_their_values() {
             ],
             "PORT is not set, LISTEN is ::1",
             Some(
-                "LAME_DUCK_MS is 1, GRACEFUL_SHUTDOWN_TIMEOUT_MS is 2; hooks_timeout and margin are set \
-                 in code",
+                "LAME_DUCK_MS is 1, GRACEFUL_SHUTDOWN_TIMEOUT_MS is 2; hooks_timeout and margin have \
+                 no variable: they are what the code sets, or the defaults",
             ),
         ),
         (
