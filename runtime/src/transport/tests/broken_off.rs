@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body as AxumBody;
 use http::Method;
 use http_body::Body;
-use lamplighter_lifecycle::{ConnectionId, Input, Protocol};
+use lamplighter_lifecycle::Protocol;
 use tokio::sync::mpsc;
 use tokio_test::task;
 use tokio_test::{assert_pending, assert_ready};
@@ -25,15 +25,7 @@ type Between = fn(&Account);
 /// How many answers fail by the application's fault, of one that breaks off over a stream's end.
 fn failed(method: Method, has_upload: bool, between: Between) -> u64 {
     let fixture = Fixture::without_listener(Router::new(), Limits::default());
-    let inner = Arc::clone(&fixture.transport.inner);
-    let connection = ConnectionId::new(1);
-    let peer = "script".into();
-    inner
-        .sink
-        .input(Input::ConnectionOpened { connection, peer });
-    let now = inner.sink.now();
-    let (account, _token) = Account::open(connection, inner, 0, now);
-    account.speaks(Protocol::Http2);
+    let (account, _token) = fixture.account(Protocol::Http2);
     // Of long ago.
     account.broken.request_breaks();
     let exchange = Exchange::begin(&account, &method).with_upload(has_upload);

@@ -19,6 +19,7 @@ use crate::os::clock::Clock;
 use crate::os::listener::memory::{Dialler, Memory};
 use crate::os::listener::{Addr, AnyListener, Io, Label};
 use crate::os::tasks::Tasks;
+use crate::transport::account::{Account, Token};
 use crate::transport::{
     Accepting, Application, Limits, Newcomers, Queue, ServerKey, Setup, ShutdownController,
     ShutdownSignal, Sink, Transport,
@@ -291,6 +292,20 @@ impl Fixture {
         let inner = &self.transport.inner;
         let seat = inner.room.try_take().expect("a seat");
         inner.open(Io::Tcp(socket), Addr::Tcp(peer), seat);
+    }
+
+    /// The account of a connection that has no task: the first one of this server, which speaks this.
+    pub(super) fn account(&self, protocol: Protocol) -> (Arc<Account>, Token) {
+        let inner = Arc::clone(&self.transport.inner);
+        let connection = ConnectionId::new(1);
+        let peer = "script".into();
+        inner
+            .sink
+            .input(Input::ConnectionOpened { connection, peer });
+        let now = inner.sink.now();
+        let (account, token) = Account::open(connection, inner, 0, now);
+        account.speaks(protocol);
+        (account, token)
     }
 
     pub(super) fn addr(&self) -> SocketAddr {

@@ -1,12 +1,9 @@
 //! What an account says of the requests in flight that nobody else knows: blocked in their first poll.
 
-use std::sync::Arc;
-
 use axum::Router;
 use http::Method;
-use lamplighter_lifecycle::{ConnectionId, Input, Protocol};
+use lamplighter_lifecycle::Protocol;
 
-use crate::transport::account::Account;
 use crate::transport::in_flight::{By, Exchange};
 use crate::transport::limits::Limits;
 use crate::transport::tests::fixture::Fixture;
@@ -14,15 +11,7 @@ use crate::transport::tests::fixture::Fixture;
 #[tokio::test]
 async fn each_stream_that_is_stuck_has_its_own_method_whatever_came_behind_it() {
     let fixture = Fixture::without_listener(Router::new(), Limits::default());
-    let inner = Arc::clone(&fixture.transport.inner);
-    let connection = ConnectionId::new(1);
-    let peer = "script".into();
-    inner
-        .sink
-        .input(Input::ConnectionOpened { connection, peer });
-    let now = inner.sink.now();
-    let (account, _token) = Account::open(connection, inner, 0, now);
-    account.speaks(Protocol::Http2);
+    let (account, _token) = fixture.account(Protocol::Http2);
     let stuck = Exchange::begin(&account, &Method::GET);
     let other = Exchange::begin(&account, &Method::POST);
     let also_stuck = Exchange::begin(&account, &Method::DELETE);

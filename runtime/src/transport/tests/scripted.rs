@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
-use lamplighter_lifecycle::{Budget, ConnectionEnd, ConnectionId, Input, Protocol};
+use lamplighter_lifecycle::{Budget, ConnectionEnd, Protocol};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_test::io::{Builder, Mock};
 use tokio_test::task::{Spawn, spawn};
@@ -65,15 +65,7 @@ impl Wrapped {
 
 fn wrapped(mock: Mock, protocol: Protocol) -> Wrapped {
     let fixture = Fixture::without_listener(Router::new(), Limits::default());
-    let inner = Arc::clone(&fixture.transport.inner);
-    let connection = ConnectionId::new(1);
-    inner.sink.input(Input::ConnectionOpened {
-        connection,
-        peer: "script".into(),
-    });
-    let now = inner.sink.now();
-    let (account, token) = Account::open(connection, inner, 0, now);
-    account.speaks(protocol);
+    let (account, token) = fixture.account(protocol);
     // The bytes of the first request have shown the protocol; it has begun, and been answered.
     let mut io = ConnectionIo::new(
         socket(mock),
