@@ -41,6 +41,8 @@ mod stage;
 mod streams;
 #[path = "transport/threads.rs"]
 mod threads;
+#[path = "transport/unsent.rs"]
+mod unsent;
 #[path = "transport/websockets.rs"]
 mod websockets;
 
