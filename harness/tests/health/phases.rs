@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lamplighter::{LameDuckReadiness, Phase, Plan, WhileDraining};
-use lamplighter_harness::{Gate, Manners, Seen, TestServer, within};
+use lamplighter_harness::{Gate, Manners, Probe, Seen, TestServer, within};
 
 use super::{answer_on, ask, ends_well, green_behind, healthy, secs, status_on, statuses};
 
@@ -17,7 +17,7 @@ async fn before_ready_the_server_is_alive_and_not_ready_and_the_application_wait
     let addr = listener.local_addr().unwrap();
     let started = tokio::spawn(TestServer::start(server.listen(listener)));
     warm.reached(1).await;
-    let mut probe = lamplighter_harness::Probe::connect(addr).await.unwrap();
+    let mut probe = Probe::connect(addr).await.unwrap();
     for (path, status) in [
         ("/livez", 200),
         ("/readyz", 503),
@@ -26,7 +26,7 @@ async fn before_ready_the_server_is_alive_and_not_ready_and_the_application_wait
     ] {
         assert_eq!(answer_on(&mut probe, path).await.status(), status, "{path}");
     }
-    let mut http2 = lamplighter_harness::Probe::connect(addr).await.unwrap();
+    let mut http2 = Probe::connect(addr).await.unwrap();
     http2.http2(Manners::Polite).await.unwrap();
     for (path, status) in [("/livez", 200), ("/readyz", 503), ("/", 503)] {
         assert_eq!(status_on(&mut http2, path).await, status, "{path}");
@@ -166,4 +166,24 @@ async fn infrastructure_is_exempt_from_refusals_while_draining() {
     gate.open();
     let report = server.wait().await;
     assert!(report.is_clean(), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_stop_waits_for_a_peer_that_takes_no_answers_of_health() {
+    let server = healthy(&Gate::new()).plan(Plan::new().drain_timeout(secs(600)));
+    let server = TestServer::here().start(server).await;
+    let mut probe = Probe::connect_narrow(server.addr(), 4096).await.unwrap();
+    probe.http2(Manners::Polite).await.unwrap();
+    status_on(&mut probe, "/livez").await;
+    drop(server.handle().stop());
+    server.reached(Phase::Draining).await;
+    // More than its kernel has room for, and it reads nothing.
+    for _ in 0..100 {
+        probe.open_stream("/readyz").await.unwrap();
+    }
+    let report = server.wait().await;
+    assert!(report.is_clean(), "{report}");
+    // It has a second to say that it knows of the end, and one to fetch what is left.
+    assert!(report.total() < secs(3), "{report}");
+    drop(probe);
 }

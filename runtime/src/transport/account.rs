@@ -67,6 +67,8 @@ pub(super) struct Account {
     last_begun_at: AtomicU64,
     /// How many of those in flight are infrastructure's, on HTTP/2.
     infrastructure: AtomicU64,
+    /// How many of its answers are made and not flushed, as far as nothing was flushed since.
+    infrastructure_made: AtomicU64,
     tokens: AtomicUsize,
     waiting: Mutex<BTreeMap<u64, Waiting>>,
     /// HTTP/2.
@@ -125,6 +127,7 @@ impl Account {
             // No request is older than its connection, whatever else is known of it.
             last_begun_at: AtomicU64::new(opened_at.as_nanos()),
             infrastructure: AtomicU64::new(0),
+            infrastructure_made: AtomicU64::new(0),
             tokens: AtomicUsize::new(1),
             waiting: Mutex::default(),
             recent: Recent::default(),
@@ -297,8 +300,12 @@ impl Account {
         self.infrastructure.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// One of infrastructure's is over.
-    pub(super) fn infrastructure_ends(&self) {
+    /// One of infrastructure's is over; its answer may be `made`, and is then to be counted as sent after
+    /// this.
+    pub(super) fn infrastructure_ends(&self, made: bool) {
+        if made {
+            self.infrastructure_made.fetch_add(1, Ordering::AcqRel);
+        }
         self.infrastructure.fetch_sub(1, Ordering::AcqRel);
     }
 
@@ -343,8 +350,14 @@ impl Account {
 
     /// The same without infrastructure's, which no drain waits for.
     pub(super) fn work_in_flight(&self) -> u64 {
+        let made = self.infrastructure_made.load(Ordering::Acquire);
+        self.work_but(made)
+    }
+
+    /// What is in flight without infrastructure's that are not made, and so many others.
+    fn work_but(&self, others: u64) -> u64 {
         let infrastructure = self.infrastructure.load(Ordering::Acquire);
-        self.in_flight().saturating_sub(infrastructure)
+        self.in_flight().saturating_sub(infrastructure + others)
     }
 
     pub(super) fn tally(&self) -> Tally {

@@ -192,12 +192,14 @@ impl Exchange {
         let account = self.account();
         let begun_at = self.begun_at();
         account.over(self.number, self.verb, begun_at);
+        let end = self.end.load(Ordering::Acquire);
+        let made = end == FINISHED && !self.lost.load(Ordering::Acquire);
         if self.infrastructure.load(Ordering::Relaxed) {
-            account.infrastructure_ends();
+            account.infrastructure_ends(made);
         }
-        match self.end.load(Ordering::Acquire) {
+        match end {
             UPGRADED => {}
-            FINISHED if !self.lost.load(Ordering::Acquire) => account.sent(by),
+            FINISHED if made => account.sent(by),
             _ => account.unanswered(self.verb, self.route(), begun_at),
         }
         account.forgets(self.number);

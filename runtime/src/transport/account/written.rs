@@ -56,16 +56,19 @@ impl Account {
         }
     }
 
-    /// What a drain waits for: work in flight, but for answers that are given up.
+    /// What a drain waits for: work in flight, but for answers that are given up. Where infrastructure's are
+    /// among those, too much is waited for and not too little.
     pub(in crate::transport) fn awaited_work(&self) -> u64 {
         let given_up = lock(&self.unsent).given_up();
-        self.work_in_flight().saturating_sub(given_up)
+        let made = self.infrastructure_made.load(Ordering::Acquire);
+        self.work_but(made.max(given_up))
     }
 
     /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
     /// Returns how many answers those are that were not counted before.
     #[inline]
     pub(in crate::transport) fn flushed(&self, handed_over: u64) -> u64 {
+        self.flushes_infrastructure(u64::MAX);
         let here = self.sent_here.load(Ordering::Relaxed);
         let flushed_here = self.flushed_here.load(Ordering::Relaxed);
         if here != flushed_here {
@@ -115,6 +118,7 @@ impl Account {
         if left == 0 {
             return;
         }
+        self.flushes_infrastructure(left);
         let sent = [&self.sent_here, &self.sent_there];
         let flushed = [&self.flushed_here, &self.flushed_there];
         for (sent, flushed) in sent.into_iter().zip(flushed) {
@@ -124,6 +128,18 @@ impl Account {
             left -= counted;
         }
         self.written.store(left, Ordering::Relaxed);
+    }
+
+    /// So many answers are about to be counted, or all. Which of them are infrastructure's nobody knows: as
+    /// many as can be, so that no other is taken for one of those that are left.
+    #[inline]
+    fn flushes_infrastructure(&self, answers: u64) {
+        let made = self.infrastructure_made.load(Ordering::Acquire);
+        if made > 0 {
+            let flushed = made.min(answers);
+            self.infrastructure_made
+                .fetch_sub(flushed, Ordering::AcqRel);
+        }
     }
 
     /// Those that the kernel may hold are about to be counted.
