@@ -12,6 +12,7 @@ use super::body::{AnswerBody, Hold};
 use super::flag;
 use super::in_flight::Exchange;
 use super::service::BoxError;
+use super::upload::Come;
 
 /// Whether an HTTP/1 answer with this status takes its connection away from HTTP.
 pub(super) fn upgrades(hold: &Hold, status: StatusCode) -> bool {
@@ -55,6 +56,10 @@ where
     let Some(account) = answer.body().http1_account() else {
         return;
     };
+    if account.upload.has_rest() && account.upload.come() == Come::Malformed {
+        // Nobody can tell where it would go on, and hyper reads no more of it without saying so.
+        account.raise(flag::CLOSING);
+    }
     if account.has(flag::CLOSING)
         && !account.has(flag::UPGRADING)
         && !answer.status().is_informational()

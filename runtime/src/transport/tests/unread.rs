@@ -191,6 +191,21 @@ async fn a_panic_with_a_request_that_is_not_all_there_announces_the_close() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_to_chunks_that_are_none_announces_the_close() {
+    let fixture = Fixture::in_memory(app(&Arc::default()));
+    for bad in ["4\r\nhalf\r\nmore\r\n", "\r\n", "4\r\nhalf0\r\n\r\n"] {
+        let mut client = fixture.dial(4096);
+        let request = head("/echo", "Transfer-Encoding: chunked");
+        client.send(request + bad).await;
+        let (answer, end) = client.rest().await;
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        assert!(answer.contains(CLOSE), "{answer}");
+        assert_eq!(end, End::Fin);
+    }
+    fixture.ends_clean().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_takes_the_connection_away_announces_nothing_whatever_is_left_of_its_request()
  {
     for body in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
