@@ -140,6 +140,12 @@ async fn a_third_sigterm_abandons_a_hook_that_hangs() {
         &exit.stdout,
         &["event hook database abandoned", "event stop"],
     );
+    let told = [
+        "  hook database abandoned, still running, after ",
+        "  hook cache abandoned, before it began\n",
+        "  given up by a third signal, SIGTERM, after ",
+    ];
+    assert_in_order(&exit.stderr, &told);
 }
 
 #[tokio::test]

@@ -248,7 +248,7 @@ async fn a_worker_that_blocks_its_thread_does_not_hold_the_process() {
     // And whoever reads it is told what that means.
     let told = [
         "  worker block stuck\n",
-        "  stuck: aborted, and still there: it blocks its thread",
+        "  stuck: cut, and still there: it blocks its thread",
     ];
     assert_in_order(&exit.stderr, &told);
 }

@@ -8,15 +8,15 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use lamplighter_lifecycle::{
-    ConnectionId, Event, Failure, Instant, Machine, PeerAddr, Phase, Report, SignalTaken, Work,
-    WorkerOutcome,
+    ConnectionId, Event, Failure, HookOutcome, Instant, Machine, PeerAddr, Phase, Report,
+    SignalTaken, Work, WorkerOutcome,
 };
 
 /// More lines are for a log, or for the report as JSON.
 const MOST_LINES: usize = 50;
 
 /// What to look for in code that did not end when it was aborted.
-const STUCK: &str = "stuck: aborted, and still there: it blocks its thread, or loops without an .await \
+const STUCK: &str = "stuck: cut, and still there: it blocks its thread, or loops without an .await \
                      that waits, which is where an abort takes hold";
 
 /// What became of requests that failed, and where the rest is to be had.
@@ -32,6 +32,7 @@ pub(super) fn of(report: &Report) -> String {
     lines.extend(failures.map(|failure| line(failure, of_hook(report, failure))));
     lines.extend(cut_requests(report));
     lines.extend(why_cut(report));
+    lines.extend(why_abandoned(report));
     for worker in &report.workers {
         if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = &worker.outcome {
             lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
@@ -64,7 +65,9 @@ fn of_hook(report: &Report, failure: &Failure) -> String {
     };
     let known = report.hooks.iter().find(|known| known.name == *hook);
     let Some(known) = known.filter(|known| known.started.is_some()) else {
-        return String::new();
+        // One that nobody has run was not given up in the middle.
+        let abandoned = known.is_some_and(|known| known.outcome == Some(HookOutcome::Abandoned));
+        return if abandoned { ", before it began" } else { "" }.to_owned();
     };
     let running = if known.still_running {
         ", still running"
@@ -190,6 +193,26 @@ fn why_cut(report: &Report) -> Option<String> {
     let drain = phases.filter(|phase| matches!(phase.phase, Phase::LameDuck | Phase::Draining));
     let after: Duration = drain.map(|phase| phase.took).sum();
     Some(line(format_args!("cut by {by}, after {after:.1?}"), ""))
+}
+
+/// The signal that has given up on the hooks, if one has.
+fn why_abandoned(report: &Report) -> Option<String> {
+    let third = report.timeline.entries().find_map(|(at, event)| {
+        if let Event::Signal {
+            signal,
+            taken: SignalTaken::Third,
+        } = event
+        {
+            return Some((at, signal));
+        }
+        None
+    });
+    let (at, signal) = third?;
+    let after = at.since(report.began);
+    Some(line(
+        format_args!("given up by a third signal, {signal}, after {after:.1?}"),
+        "",
+    ))
 }
 
 fn line(text: impl Display, end: impl Display) -> String {
