@@ -177,6 +177,27 @@ async fn what_the_server_says_last_takes_no_answer_off_the_drain_that_is_not_sen
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_is_made_when_it_is_sent_whatever_was_written_behind_it() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, LEAF).await;
+    stage.drains().await;
+    stage.gate.open();
+    stage.passes(millis(1)).await;
+    // Asks for more than its kernel and the server's have room for, and reads its answer alone.
+    for _ in 0..4000 {
+        probe.ping(*b"and now?").await.unwrap();
+    }
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    let is_leaf = |seen: &Seen| matches!(seen, Seen::Data { data, .. } if data.len() == LEAF);
+    probe.until("the leaf", is_leaf).await;
+    stage.passes(millis(1100)).await;
+    let over = stage.over().await.ended([TimedOut]).answered(1);
+    // It has not said that it knows of the end.
+    over.drained_in(millis(601_001));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_cut_beside_an_answer_that_the_kernel_has_is_still_told_so() {
     let mut stage = Stage::running().await;
     let mut probe = waits_for(&stage, true, LEAF).await;

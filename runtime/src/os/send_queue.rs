@@ -1,8 +1,8 @@
 //! What the kernel still holds of what a TCP socket has sent (floor 1).
 //!
-//! No event tells that everything is acknowledged; one call asks for it (`SIOCOUTQ`, tcp(7)). It has
-//! no safe wrapper in any library at hand, so this file says `unsafe`, for that one call. The other
-//! way, the kernel's socket diagnostics over netlink, costs six calls and a descriptor, and is
+//! No event tells that everything is acknowledged; one call asks for it (`SIOCOUTQ`, tcp(7)), and one of
+//! its like how much is to be sent. They have no safe wrapper in any library at hand, so this file says
+//! `unsafe`, in one place for both. The other way, the kernel's socket diagnostics over netlink, costs six calls and a descriptor, and is
 //! forbidden in many a container.
 //!
 //! That everything is sent is told by an event, if it is asked for: with a mark of one byte
@@ -21,16 +21,32 @@ use tokio::net::TcpStream;
 /// # Errors
 ///
 /// Where the kernel has no answer: on systems other than Linux, and where its number is not known here.
-#[cfg(target_os = "linux")]
 pub(crate) fn unacknowledged(socket: &TcpStream) -> io::Result<u32> {
+    // `SIOCOUTQ`, as `asm-generic/ioctls.h` has it.
+    queued::<0x5411>(socket)
+}
+
+/// How many bytes of this connection are to be sent; the end of its side counts as one.
+///
+/// # Errors
+///
+/// As above.
+pub(crate) fn unsent(socket: &TcpStream) -> io::Result<u32> {
+    // `SIOCOUTQNSD`, as `linux/sockios.h` has it.
+    queued::<0x894b>(socket)
+}
+
+#[cfg(target_os = "linux")]
+use rustix::ioctl::Opcode;
+
+/// How long one of the two queues is that these numbers stand for.
+#[cfg(target_os = "linux")]
+fn queued<const QUEUE: Opcode>(socket: &TcpStream) -> io::Result<u32> {
     use std::ffi::c_int;
 
-    use rustix::ioctl::{Getter, Opcode, ioctl};
+    use rustix::ioctl::{Getter, ioctl};
 
-    /// `SIOCOUTQ`, as `asm-generic/ioctls.h` has it.
-    const OUTQ: Opcode = 0x5411;
-
-    /// The machines that take their numbers from there.
+    /// The machines that take the numbers from there.
     const KNOWN: bool = cfg!(any(
         target_arch = "x86",
         target_arch = "x86_64",
@@ -48,15 +64,15 @@ pub(crate) fn unacknowledged(socket: &TcpStream) -> io::Result<u32> {
         unsafe_code,
         reason = "the type system cannot know what a call of this number writes"
     )]
-    // SAFETY: of a socket of TCP it writes one `int`, which is what the getter has room for, and does
-    // nothing else (`tcp_ioctl` of the kernel); a `TcpStream` is such a socket, and open.
-    let left: c_int = unsafe { ioctl(socket, Getter::<OUTQ, c_int>::new()) }?;
+    // SAFETY: of a socket of TCP each of the two calls writes one `int`, which is what the getter has room
+    // for, and does nothing else (`tcp_ioctl` of the kernel); a `TcpStream` is such a socket, and open.
+    let left: c_int = unsafe { ioctl(socket, Getter::<QUEUE, c_int>::new()) }?;
     u32::try_from(left).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// As above, where nobody answers.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn unacknowledged(_: &TcpStream) -> io::Result<u32> {
+fn queued<const QUEUE: u32>(_: &TcpStream) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
@@ -189,6 +205,11 @@ mod tests {
             }
             let left = unacknowledged(&server).unwrap() as usize;
             assert!(0 < left && left <= sent, "{loopback}: {left} of {sent}");
+            let unsent = unsent(&server).unwrap() as usize;
+            assert!(
+                0 < unsent && unsent <= left,
+                "{loopback}: {unsent} of {left}"
+            );
             server.shutdown().await.unwrap();
             // The end is one more.
             let with_end = unacknowledged(&server).unwrap() as usize;

@@ -258,8 +258,10 @@ impl Connected {
                     if self.machine.protocol() == Protocol::Http2 {
                         let broke =
                             matches!(&polled, Poll::Ready(result) if !ends_in_order(result));
-                        // In a drain what the kernel has is not made before it is sent, which a flush tells.
-                        let counts = !self.obeyed.drains() || self.obeyed.forces();
+                        // In a drain what the kernel has is not made before it is sent.
+                        let counts = !self.obeyed.drains()
+                            || self.obeyed.forces()
+                            || self.account.seen.has_sent_answers();
                         if broke || (self.account.seen.is_write_blocked() && counts) {
                             self.account.flushed_in_part();
                         } else if !self.account.seen.is_blocked() {

@@ -15,6 +15,8 @@ pub(super) struct Seen {
     write_blocked: AtomicBool,
     /// All that was written is with the kernel, and a flush waits until it has sent it.
     sending: AtomicBool,
+    /// HTTP/2, in a drain: when a write waited last, the kernel had sent all answers that it had.
+    answers_sent: AtomicBool,
     /// The request before had a body, so what comes may belong to it.
     unclear: AtomicBool,
     /// How many bytes came since the head began, itself included.
@@ -38,6 +40,15 @@ impl Seen {
 
     pub(super) fn is_sending(&self) -> bool {
         self.sending.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_sent_answers(&self) -> bool {
+        self.answers_sent.load(Ordering::Relaxed)
+    }
+
+    /// A write waits, behind answers that are sent or not.
+    pub(super) fn answers_are_sent(&self, sent: bool) {
+        self.answers_sent.store(sent, Ordering::Relaxed);
     }
 
     /// Either of the two.

@@ -15,7 +15,7 @@ use tokio::net::UnixStream;
 
 use super::tcp::reset_if_abandoned;
 use super::{Listener, TcpListener};
-use crate::os::send_queue::{limit_unsent, poll_sent, unacknowledged, unlimit_unsent};
+use crate::os::send_queue::{limit_unsent, poll_sent, unacknowledged, unlimit_unsent, unsent};
 
 /// A connection of any type.
 #[derive(Debug)]
@@ -117,6 +117,17 @@ impl Io {
             #[cfg(unix)]
             Self::Unix(_) => {}
             Self::Other(_) => {}
+        }
+    }
+
+    /// Whether the kernel has sent all that it was given, but for so many bytes at most; where nobody can tell
+    /// it has not.
+    pub(crate) fn has_sent_all_but(&self, most: u32) -> bool {
+        match self {
+            Self::Tcp(stream) => unsent(stream).is_ok_and(|unsent| unsent <= most),
+            #[cfg(unix)]
+            Self::Unix(_) => false,
+            Self::Other(_) => false,
         }
     }
 

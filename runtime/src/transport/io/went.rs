@@ -19,7 +19,13 @@ impl ConnectionIo {
         match polled {
             Poll::Ready(Ok(written)) => self.took(bufs, *written),
             Poll::Ready(Err(_)) => self.account.broken.connection_breaks(),
-            Poll::Pending => self.delimits(false),
+            Poll::Pending => {
+                self.delimits(false);
+                if self.account.has(flag::DRAINING) {
+                    let sent = self.has_sent_answers();
+                    self.account.seen.answers_are_sent(sent);
+                }
+            }
         }
     }
 
@@ -103,6 +109,10 @@ impl ConnectionIo {
         }
         let is_awaited = || account.awaited_work() > 0;
         let sent = match &self.socket {
+            Some(_) if self.has_sent_answers() => {
+                self.goes_on_writing();
+                Poll::Ready(())
+            }
             Some(socket) if !account.has(flag::FORCED) && is_awaited() => socket.poll_sent(cx),
             _ => {
                 // Nobody waits any more, and there may be something left to be said.
@@ -112,6 +122,17 @@ impl ConnectionIo {
         };
         account.seen.send(sent.is_pending());
         sent
+    }
+
+    /// HTTP/2: whether the kernel has sent all answers that it has: what it holds was written behind them. A
+    /// peer that asks for such frames all the time would hold every answer else.
+    fn has_sent_answers(&self) -> bool {
+        let behind = self.account.seen.last_words();
+        behind > 0
+            && self
+                .socket
+                .as_ref()
+                .is_some_and(|socket| socket.has_sent_all_but(behind))
     }
 
     /// A flush waits for what was written until now, and not what is to be written for the flush: least of
