@@ -122,3 +122,15 @@ async fn what_was_cut_and_what_failed_is_named_in_json_and_for_people() {
     ];
     assert_eq!(lines[1..3], expected, "{details}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_took_longer_than_it_had_is_told_so() {
+    let server = Server::new(Router::new());
+    // As if every thread had been blocked for a minute.
+    let blocks = || tokio::time::advance(secs(60));
+    server.hook(Hook::named("database", blocks)).unwrap();
+    let report = TestServer::here().start(server).await.stop().await;
+    let details = report.details().to_string();
+    let told = "  the stop took 60.0s and had 35.0s: its threads were blocked, or the process was stopped, for ";
+    assert!(details.contains(told), "{details}");
+}

@@ -110,12 +110,15 @@ pub(super) fn is_told_before_its_hooks(life: &Life) -> bool {
     life.ask(|machine| machine.cause() == Some(&Cause::StartFailed) && !machine.hooks().is_empty())
 }
 
-/// Logs that what is left of the work is cut now. A start that failed has none.
+/// Logs that what is left of the work is cut now, if any is. A start that failed has none.
 pub(super) fn log_cut(life: &Life) {
     if life.ask(|machine| machine.cause() == Some(&Cause::StartFailed)) {
         return;
     }
     let requests = life.work_in_flight();
+    if requests == 0 && life.ask(Machine::running_workers) == 0 {
+        return;
+    }
     log::warn!(
         target: "lamplighter::lifecycle",
         "cutting what has not ended; requests in flight: {requests}"

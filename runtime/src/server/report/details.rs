@@ -19,6 +19,9 @@ const MOST_LINES: usize = 50;
 const STUCK: &str = "stuck: cut, and still there: it blocks its thread, or loops without an .await \
                      that waits, which is where an abort takes hold";
 
+/// Less than that is a busy machine's.
+const OVERRUN: Duration = Duration::from_secs(1);
+
 /// What became of requests that failed, and where the rest is to be had.
 const FAILED: &str = "the application panicked, or gave an error in place of an answer or of its rest; \
                       tracing has the route and the error of each, at ERROR";
@@ -33,6 +36,7 @@ pub(super) fn of(report: &Report) -> String {
     lines.extend(cut_requests(report));
     lines.extend(why_cut(report));
     lines.extend(why_abandoned(report));
+    lines.extend(overrun(report));
     for worker in &report.workers {
         if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = &worker.outcome {
             lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
@@ -193,6 +197,18 @@ fn why_cut(report: &Report) -> Option<String> {
     let drain = phases.filter(|phase| matches!(phase.phase, Phase::LameDuck | Phase::Draining));
     let after: Duration = drain.map(|phase| phase.took).sum();
     Some(line(format_args!("cut by {by}, after {after:.1?}"), ""))
+}
+
+/// That the stop took longer than its plan allows: under `block_on` the process would have ended before.
+fn overrun(report: &Report) -> Option<String> {
+    let budget = report
+        .budget
+        .filter(|budget| report.total > *budget + OVERRUN)?;
+    let (took, stalled) = (report.total, report.stalled);
+    let why =
+        format_args!("its threads were blocked, or the process was stopped, for {stalled:.1?}");
+    let text = format!("the stop took {took:.1?} and had {budget:.1?}: {why}");
+    Some(line(text, ""))
 }
 
 /// The signal that has given up on the hooks, if one has.
