@@ -81,7 +81,7 @@ async fn what_failed_besides_is_told_though_the_stop_itself_was_clean() {
     let mut lines = exit.stderr.lines();
     let told = lines.find(|line| line.starts_with("stopped after"));
     assert!(
-        told.is_some_and(|line| line.contains("; clean; failures 1; ")),
+        told.is_some_and(|line| line.contains("; clean; failures besides 1; ")),
         "{exit}"
     );
     assert_eq!(

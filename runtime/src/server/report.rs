@@ -140,11 +140,21 @@ impl Report {
 
     /// The report's line, and below it what was not clean, or what failed besides, as a worker or a handler
     /// may: a line for each failure, for each kind of work that was cut, and for the requests that failed.
-    /// For a person, such as one who reads why a test has failed.
+    /// Why a start failed stands on a line of its own. For a person, such as one who reads why a test has
+    /// failed.
     #[must_use]
     pub fn details(&self) -> impl fmt::Display {
         let lines = details::of(&self.0);
-        format!("{self}\n{}", lines).trim_end().to_owned()
+        let line = match &self.0.outcome.start_failure {
+            // What has failed has a line of its own.
+            Some(failure) if self.0.cause == Some(Cause::StartFailed) => {
+                let line = format!("{self:#}");
+                let (what, rest) = line.split_once("; ").unwrap_or((&line, ""));
+                format!("{what}: {}\n  {rest}", failure.message())
+            }
+            _ => self.to_string(),
+        };
+        format!("{line}\n{lines}").trim_end().to_owned()
     }
 
     /// Whether `other` is this very report.
