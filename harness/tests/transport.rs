@@ -17,6 +17,8 @@ mod app;
 mod clients;
 #[path = "transport/early.rs"]
 mod early;
+#[path = "transport/given_up.rs"]
+mod given_up;
 #[path = "transport/heads.rs"]
 mod heads;
 #[path = "transport/http2.rs"]

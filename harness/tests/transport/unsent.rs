@@ -42,10 +42,10 @@ async fn the_kernel_takes_no_answer_off_the_drain_that_its_reader_has_not_fetche
 }
 
 /// So much the server's kernel takes at once, as a frame of HTTP/2 too.
-const LEAF: usize = 12 * 1024;
+pub(crate) const LEAF: usize = 12 * 1024;
 
 /// Waits at the gate for an answer of which its kernel has room for a part and the server's for all.
-async fn waits_for(stage: &Stage, http2: bool, bytes: usize) -> Probe {
+pub(crate) async fn waits_for(stage: &Stage, http2: bool, bytes: usize) -> Probe {
     let mut probe = Probe::connect_narrow(stage.addr, NARROW / 2).await.unwrap();
     let path = format!("/held/{bytes}");
     if http2 {
@@ -117,44 +117,6 @@ async fn an_answer_that_the_kernel_has_is_not_cut_at_the_deadline() {
         let over = stage.over().await.ended([Graceful]).answered(1);
         over.drained_in(secs(7));
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn nobody_waits_for_the_kernel_to_send_an_answer_that_its_client_has_given_up() {
-    let mut stage = Stage::running().await;
-    let mut probe = waits_for(&stage, true, LEAF).await;
-    stage.drains().await;
-    stage.gate.release();
-    stage.passes(secs(600)).await;
-    assert_eq!(stage.handle.in_flight(), 1);
-    probe.reset_stream(1, CANCEL).await.unwrap();
-    stage.passes(millis(1100)).await;
-    // It reads nothing all the while, and so does not say that it knows of the end.
-    let over = stage.over().await.ended([TimedOut]).answered(1);
-    over.drained_in(secs(601));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_answer_behind_one_that_its_client_has_given_up_is_waited_for() {
-    let mut stage = Stage::running().await;
-    let mut probe = waits_for(&stage, true, LEAF).await;
-    stage.drains().await;
-    stage.gate.release();
-    stage.passes(millis(1)).await;
-    let path = format!("/held/{LEAF}");
-    let behind = probe.open_stream(&path).await.unwrap();
-    within("the other request", stage.gate.reached(2)).await;
-    probe.reset_stream(1, CANCEL).await.unwrap();
-    let is_leaf = |seen: &Seen| matches!(seen, Seen::Data { data, .. } if data.len() == LEAF);
-    probe.until("the leaf", is_leaf).await;
-    stage.in_flight(1).await;
-    stage.gate.release();
-    stage.passes(secs(600)).await;
-    assert_eq!(stage.handle.in_flight(), 1);
-    let known = probe.streamed(behind).await;
-    assert_eq!((known.body.len(), known.ended), (LEAF, true));
-    assert_eq!(probe.end().await, Seen::Fin);
-    stage.over().await.ended([Graceful]).answered(2);
 }
 
 #[tokio::test(start_paused = true)]

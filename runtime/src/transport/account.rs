@@ -6,7 +6,8 @@
 //!
 //! **Invariant:** begun = answered + cut + aborted + in flight, at every instant.
 //! **Invariant:** the end is reported once, after everything that it counts.
-//! **Invariant:** a request that is answered within one poll takes no lock and reads no clock.
+//! **Invariant:** a request that is answered within one poll takes no lock that another task may hold, and
+//! reads no clock.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,18 +18,20 @@ use std::task::Waker;
 use lamplighter_lifecycle::{ConnectionId, Instant, Protocol, Tally, Work};
 
 use super::broken::Broken;
-use super::frames::{Unsent, Uploads};
+use super::frames::{Uploads, Wanted};
 use super::in_flight::By;
 use super::io::Place;
 use super::parting::Partings;
-use super::route::{Route, Routes};
+use super::route::Routes;
 use super::seen::Seen;
 use super::stalled::Stalled;
 use super::upload::Upload;
 use super::verb::Verb;
 use super::{Inner, flag};
 
+mod awaited;
 mod ending;
+mod named;
 mod recent;
 mod written;
 
@@ -82,8 +85,12 @@ pub(super) struct Account {
     /// HTTP/2: of all requests.
     pub(super) partings: Partings,
     pub(super) broken: Broken,
-    /// HTTP/2, in a drain.
-    unsent: Mutex<Unsent>,
+    /// HTTP/2. By the task of the connection alone.
+    wanted: Mutex<Wanted>,
+    /// HTTP/2: how many of those that have begun no task attends to any more, or infrastructure's does.
+    unattended: AtomicU64,
+    /// HTTP/2, by force: how many of those that end without an answer their clients had given up.
+    given_up: AtomicU64,
     ending: Mutex<Ending>,
     waker: Mutex<Option<Waker>>,
     socket: Mutex<Place>,
@@ -137,7 +144,9 @@ impl Account {
             upload: Upload::default(),
             partings: Partings::default(),
             broken: Broken::default(),
-            unsent: Mutex::default(),
+            wanted: Mutex::default(),
+            unattended: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
             ending: Mutex::default(),
             waker: Mutex::new(None),
             socket: Mutex::new(Place::Elsewhere),
@@ -318,14 +327,16 @@ impl Account {
         sent.fetch_add(1, Ordering::Release);
     }
 
-    /// It will not be answered: by force, or because the peer or its protocol gave up.
+    /// It will not be answered: by force, or because the peer or its protocol gave up. Whether a task
+    /// `attended` to it until now.
     pub(super) fn unanswered(
         &self,
         verb: Verb,
         route: Option<Arc<str>>,
         begun_at: Option<Instant>,
+        attended: bool,
     ) {
-        if !self.has(flag::FORCED) {
+        if !self.has(flag::FORCED) || self.takes_given_up(1, attended) > 0 {
             self.aborted.fetch_add(1, Ordering::AcqRel);
             return;
         }
@@ -384,67 +395,6 @@ impl Account {
     /// So many HTTP/2 streams came that their peer knows were not begun.
     pub(super) fn refused(&self, streams: u64) {
         self.refused.fetch_add(streams, Ordering::Relaxed);
-    }
-
-    /// What is in flight, for the report.
-    pub(super) fn work(&self) -> Vec<Work> {
-        let protocol = self.protocol();
-        let waiting = lock(&self.waiting);
-        let named = |(number, waiting): (&u64, &Waiting)| {
-            let route = self.routes.of(*number);
-            Work::new(protocol, waiting.verb.name(), route, waiting.begun_at)
-        };
-        let mut work: Vec<Work> = waiting.iter().map(named).collect();
-        let in_flight = usize::try_from(self.in_flight()).unwrap_or(usize::MAX);
-        // Blocked in their first poll, or about to be over.
-        let recent = self.recent.in_flight(self.begun());
-        let recent = recent.filter(|(number, _)| !waiting.contains_key(number));
-        let missing = in_flight.saturating_sub(work.len());
-        work.extend(recent.take(missing).map(|(number, verb)| {
-            let route = self.routes.of(number);
-            Work::new(protocol, verb.name(), route, self.last_begun_at())
-        }));
-        drop(waiting);
-        while work.len() < in_flight {
-            work.push(self.last_work());
-        }
-        work
-    }
-
-    /// When a request began of which nothing else is known: none is older than its connection.
-    fn last_begun_at(&self) -> Instant {
-        Instant::from_nanos(self.last_begun_at.load(Ordering::Relaxed))
-    }
-
-    fn last_work(&self) -> Work {
-        let verb = Verb::from_code(self.last_verb.load(Ordering::Relaxed));
-        let begun_at = self.last_begun_at();
-        let protocol = self.protocol();
-        // Of several streams it is not known which was the last.
-        let is_only = protocol != Protocol::Http2;
-        let route = is_only.then(|| self.routes.of(self.begun())).flatten();
-        Work::new(protocol, verb.name(), route, begun_at)
-    }
-
-    /// The request that is polled took this route.
-    pub(super) fn takes(&self, number: u64, route: Route) {
-        if self.protocol() != Protocol::Http2 {
-            self.routes.forget_before(number);
-        }
-        self.routes.name(number, route);
-    }
-
-    /// A request is over: its route is of no interest any more. On HTTP/1 it is until the next one, since
-    /// its answer may be stuck on its way, or its connection be turned over.
-    pub(super) fn forgets(&self, number: u64) {
-        if self.protocol() == Protocol::Http2 {
-            self.routes.forget(number);
-        }
-    }
-
-    /// Requests that began since the last call began at `now`, as far as nobody knows better.
-    pub(super) fn seen_at(&self, now: Instant) {
-        self.last_begun_at.store(now.as_nanos(), Ordering::Relaxed);
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Connected {
     obeyed: Asked,
     heard: u64,
     look: Look,
+    /// When to look next what the peer does.
+    look_at: Option<Instant>,
     goaway: Goaway,
     /// More was sent than was read.
     unread: bool,
@@ -68,8 +70,9 @@ pub(super) struct Connected {
 }
 
 /// How often a connection is looked at of whose reset nobody hears: its client has ended its side, or has
-/// sent more behind the request that a handler works on. A client that is gone holds its request for so
-/// long, and one that is there costs two system calls in that time.
+/// sent more behind the request that a handler works on; or, over HTTP/2 and in a drain, its client takes no
+/// bytes and may give up what waits. A client that is gone, or wants nothing, holds its request for so long,
+/// and one that is there costs two system calls in that time.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 enum Stage {
@@ -132,6 +135,7 @@ impl Connected {
             obeyed: asked,
             heard,
             look: Look::NotYet,
+            look_at: None,
             goaway: Goaway::Nothing,
             unread: false,
             in_poll: false,
@@ -182,13 +186,18 @@ impl Connected {
                 continue;
             }
             self.observe();
-            self.timer.set(self.due());
+            let due = self.due();
+            self.timer.set(due);
             let mut rang = false;
             if let Some(deadline) = self.timer.deadline()
                 && self.rings(cx)
             {
                 // A timer that has rung has come, whatever the clock's last digit says.
                 let now = self.inner.sink.now().max(deadline);
+                if self.look_at.is_some_and(|at| at <= now) {
+                    self.look_at = None;
+                    self.account.seen.asks_for_look();
+                }
                 self.machine.handle_timeout(now);
                 rang = true;
             }
@@ -199,13 +208,17 @@ impl Connected {
     }
 
     /// When there is something to do though nothing comes.
-    fn due(&self) -> Option<Instant> {
+    fn due(&mut self) -> Option<Instant> {
         let due = self.machine.poll_timeout();
         let works = matches!(self.stage, Stage::Speaking(_)) && self.account.in_flight() > 0;
         if !works || !self.account.seen.is_unwatched() {
+            self.look_at = None;
             return due;
         }
-        let look = self.inner.sink.now() + BETWEEN_LOOKS;
+        let sink = &self.inner.sink;
+        let look = *self
+            .look_at
+            .get_or_insert_with(|| sink.now() + BETWEEN_LOOKS);
         Some(due.map_or(look, |due| due.min(look)))
     }
 

@@ -17,14 +17,14 @@ use bytes::{Buf, BufMut, BytesMut};
 mod behind;
 mod ends;
 mod head;
-mod unsent;
 mod uploads;
+mod wanted;
 
 use behind::Behind;
 
-pub(super) use ends::Ends;
-pub(super) use unsent::Unsent;
-pub(super) use uploads::Uploads;
+pub(super) use ends::{End, Ends};
+pub(super) use uploads::{Change, Uploads};
+pub(super) use wanted::Wanted;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;

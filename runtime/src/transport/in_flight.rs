@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::Context;
 
 use http::Method;
-use lamplighter_lifecycle::Instant;
+use lamplighter_lifecycle::{Instant, Protocol};
 
 use super::account::{Account, Token};
 use super::flag;
@@ -25,12 +25,18 @@ pub(super) struct Exchange {
     begun_at: AtomicU64,
     end: AtomicU8,
     lost: AtomicBool,
-    infrastructure: AtomicBool,
+    /// Why no drain waits for a task of it, if one does not.
+    part: AtomicU8,
     /// HTTP/2: it has a body, which is no tunnel's.
     upload: bool,
 }
 
 const UNKNOWN: u64 = u64::MAX;
+
+/// Infrastructure's task attends to it.
+const INFRASTRUCTURE: u8 = 1;
+/// No task attends to it: its answer is with h2, as far as there is one.
+const LEFT: u8 = 2;
 
 const UNFINISHED: u8 = 0;
 const FINISHED: u8 = 1;
@@ -57,7 +63,7 @@ impl Exchange {
             begun_at: AtomicU64::new(UNKNOWN),
             end: AtomicU8::new(UNFINISHED),
             lost: AtomicBool::new(false),
-            infrastructure: AtomicBool::new(false),
+            part: AtomicU8::new(0),
             upload: false,
         }
     }
@@ -75,7 +81,7 @@ impl Exchange {
 
     /// It is no work of the application's: a drain does not wait for its end.
     pub(super) fn serves_infrastructure(&self) {
-        if !self.infrastructure.swap(true, Ordering::AcqRel) {
+        if self.takes_part(INFRASTRUCTURE) & INFRASTRUCTURE == 0 {
             self.account().infrastructure_begins();
             if self.account().has(flag::DRAINING) {
                 // The drain may have waited for it until now.
@@ -161,6 +167,28 @@ impl Exchange {
         self.lost.store(true, Ordering::Release);
     }
 
+    /// HTTP/2: the task that answered it lets go, and a tunnel is not what it lets go of. The last piece of
+    /// it is with h2 then, if anywhere.
+    pub(super) fn leaves(&self) {
+        if !self.is_tunnel() && self.takes_part(LEFT) & LEFT == 0 {
+            let account = self.account();
+            if account.has(flag::DRAINING) {
+                // The drain may have waited for nothing else.
+                account.wake();
+            }
+        }
+    }
+
+    /// Gives what was said of it before.
+    #[inline]
+    fn takes_part(&self, part: u8) -> u8 {
+        let before = self.part.fetch_or(part, Ordering::AcqRel);
+        if before == 0 {
+            self.account().leaves();
+        }
+        before
+    }
+
     /// It cannot go on for now: makes it visible, and known how to wake.
     ///
     /// Whoever is cut afterwards is woken; who was cut before learns it from `FORCED`, which is
@@ -188,19 +216,26 @@ impl Exchange {
     }
 
     /// It is over.
-    pub(super) fn settle(self, by: By) {
+    pub(super) fn settle(mut self, by: By) {
+        let part = *self.part.get_mut();
         let account = self.account();
         let begun_at = self.begun_at();
+        if part == 0 && account.protocol() == Protocol::Http2 {
+            account.leaves();
+        }
         account.over(self.number, self.verb, begun_at);
         let end = self.end.load(Ordering::Acquire);
         let made = end == FINISHED && !self.lost.load(Ordering::Acquire);
-        if self.infrastructure.load(Ordering::Relaxed) {
+        if part & INFRASTRUCTURE != 0 {
             account.infrastructure_ends(made);
         }
         match end {
             UPGRADED => {}
             FINISHED if made => account.sent(by),
-            _ => account.unanswered(self.verb, self.route(), begun_at),
+            _ => {
+                let attended = part & LEFT == 0;
+                account.unanswered(self.verb, self.route(), begun_at, attended);
+            }
         }
         account.forgets(self.number);
         if matches!(by, By::Stream) {

@@ -98,26 +98,22 @@ impl ConnectionIo {
             account.seen.read(&prefix, true);
             account.upload.read(&prefix, true);
         }
-        let mut uploads = Uploads::default();
-        if !http1 {
-            uploads.came(&prefix, false, |_, open| {
-                if open {
-                    account.broken.request_breaks();
-                }
-            });
-            account.expects(&uploads);
-        }
-        Self {
+        let mut this = Self {
             socket: Some(socket),
-            prefix,
+            prefix: Bytes::new(),
             account,
             http1,
             undelimited: false,
             ends: Ends::default(),
-            uploads,
+            uploads: Uploads::default(),
             frames: None,
             last: None,
+        };
+        if !http1 {
+            this.came(&prefix);
         }
+        this.prefix = prefix;
+        this
     }
 
     /// Does something with the socket, wherever it is; whoever has to wait is remembered, so that

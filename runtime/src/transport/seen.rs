@@ -25,8 +25,11 @@ pub(super) struct Seen {
     answers: AtomicU64,
     /// HTTP/2: how much was written behind the last end of an answer.
     last_words: AtomicU32,
-    /// HTTP/1: nobody is woken if the connection breaks while a handler works.
+    /// Nobody is woken by what the peer does: HTTP/1, if the connection breaks while a handler works;
+    /// HTTP/2, in a drain, while a write waits.
     unwatched: AtomicBool,
+    /// It is time to look what the peer does.
+    look: AtomicBool,
 }
 
 impl Seen {
@@ -101,6 +104,18 @@ impl Seen {
 
     pub(super) fn is_unwatched(&self) -> bool {
         self.unwatched.load(Ordering::Relaxed)
+    }
+
+    /// It is time to look what the peer does, where nobody is woken by that.
+    pub(super) fn asks_for_look(&self) {
+        self.look.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is; told once.
+    pub(super) fn takes_look(&self) -> bool {
+        let is_due = self.look.load(Ordering::Relaxed);
+        self.look.store(false, Ordering::Relaxed);
+        is_due
     }
 
     pub(super) fn is_unclear(&self) -> bool {

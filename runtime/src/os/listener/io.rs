@@ -5,6 +5,8 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::marker::PhantomData;
+#[cfg(unix)]
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -72,6 +74,24 @@ impl Io {
         }
         #[cfg(not(unix))]
         false
+    }
+
+    /// What has come that nobody has read, up to so many bytes; it stays where it is. Nothing where a socket
+    /// cannot tell.
+    pub(crate) fn peek(&self, most: usize) -> Vec<u8> {
+        #[cfg(unix)]
+        {
+            match self {
+                Self::Tcp(stream) => peek(stream, most),
+                Self::Unix(stream) => peek(stream, most),
+                Self::Other(_) => Vec::new(),
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = most;
+            Vec::new()
+        }
     }
 
     /// Whether the peer has everything that was sent; `None` if nobody knows. To be asked once our
@@ -157,6 +177,22 @@ impl Io {
             Poll::Ready(Ok(_)) => stream.peer_addr().err().map_or(Broken::Untold, Broken::By),
         }
     }
+}
+
+#[cfg(unix)]
+fn peek(socket: impl AsFd, most: usize) -> Vec<u8> {
+    use rustix::io::ioctl_fionread;
+    use rustix::net::{RecvFlags, recv};
+
+    let unread = ioctl_fionread(&socket).unwrap_or(0);
+    let mut bytes = vec![0; usize::try_from(unread).unwrap_or(most).min(most)];
+    if bytes.is_empty() {
+        return bytes;
+    }
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let peeked = recv(&socket, bytes.as_mut_slice(), flags);
+    bytes.truncate(peeked.map_or(0, |(peeked, _)| peeked));
+    bytes
 }
 
 /// What is known of a connection that nobody reads.
@@ -322,10 +358,14 @@ mod tests {
                 .is_pending()
         );
         assert!(socket.has_unread());
+        for (most, bytes) in [(3, &b"lig"[..]), (8, b"light"), (8, b"light"), (0, b"")] {
+            assert_eq!(socket.peek(most), bytes);
+        }
         let read = std::future::poll_fn(|cx| Pin::new(&mut socket).poll_read(cx, &mut bytes));
         read.await.unwrap();
         assert_eq!(bytes.filled(), b"light");
         assert!(!socket.has_unread());
+        assert_eq!(socket.peek(8), b"");
         // The end of the other side is nothing to read.
         drop(client);
         tokio::task::yield_now().await;

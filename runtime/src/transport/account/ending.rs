@@ -53,18 +53,17 @@ impl Account {
         if left > 0 {
             // No request is left, so these are answers that never reached the kernel, or a socket
             // that the application had taken over.
-            let forced = self.has(flag::FORCED);
-            let work = self.last_work();
-            let count = if forced {
-                &self.cut
+            if self.has(flag::FORCED) {
+                let given_up = self.takes_given_up(left, false);
+                let cut = left - given_up;
+                let work = self.last_work();
+                self.aborted.fetch_add(given_up, Ordering::AcqRel);
+                self.cut.fetch_add(cut, Ordering::AcqRel);
+                ending.cut.extend((0..cut).map(|_| work.clone()));
             } else if self.protocol() == Protocol::Upgraded {
-                &self.answered
+                self.answered.fetch_add(left, Ordering::AcqRel);
             } else {
-                &self.aborted
-            };
-            count.fetch_add(left, Ordering::AcqRel);
-            if forced {
-                ending.cut.extend((0..left).map(|_| work.clone()));
+                self.aborted.fetch_add(left, Ordering::AcqRel);
             }
         }
         let tally = self.tally();

@@ -12,8 +12,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Account, lock};
-use crate::transport::flag;
+use super::Account;
 
 impl Account {
     /// Whether answers wait for a flush to be counted.
@@ -44,26 +43,6 @@ impl Account {
         self.written.store(written + answers, Ordering::Relaxed);
     }
 
-    /// HTTP/2, in a drain: the kernel has all of this stream's answer, and has perhaps not sent it.
-    pub(in crate::transport) fn unsent(&self, stream: u32) {
-        lock(&self.unsent).ended(stream);
-    }
-
-    /// HTTP/2: the client has reset this stream, and wants nothing of what the kernel may still hold.
-    pub(in crate::transport) fn given_up(&self, stream: u32) {
-        if self.has(flag::DRAINING) {
-            lock(&self.unsent).reset(stream);
-        }
-    }
-
-    /// What a drain waits for: work in flight, but for answers that are given up. Where infrastructure's are
-    /// among those, too much is waited for and not too little.
-    pub(in crate::transport) fn awaited_work(&self) -> u64 {
-        let given_up = lock(&self.unsent).given_up();
-        let made = self.infrastructure_made.load(Ordering::Acquire);
-        self.work_but(made.max(given_up))
-    }
-
     /// Everything written so far is with the kernel, `handed_over` answers of other tasks included.
     /// Returns how many answers those are that were not counted before.
     #[inline]
@@ -85,18 +64,15 @@ impl Account {
     /// included. Those whose last frames are with the kernel are answered. The others were dropped: their
     /// clients had reset the streams, or had gone.
     pub(in crate::transport) fn flushed_or_dropped(&self, handed_over: u64) {
-        self.counts_unsent();
         let written = self.written.load(Ordering::Relaxed);
         let before = self.dropped.load(Ordering::Relaxed);
         let counted = self.flushed(handed_over);
-        if counted == written {
-            if written > 0 {
-                self.written.store(0, Ordering::Relaxed);
+        let left = if counted >= written {
+            if counted > written {
+                self.dropped
+                    .store(before + (counted - written), Ordering::Release);
             }
-        } else if counted > written {
-            self.written.store(0, Ordering::Relaxed);
-            self.dropped
-                .store(before + (counted - written), Ordering::Release);
+            0
         } else {
             let left = written - counted;
             // Said to be made before its last frame was there to be written.
@@ -105,15 +81,16 @@ impl Account {
                 self.dropped.store(before - late, Ordering::Release);
             }
             // The tasks of their streams have not said yet that they are made.
-            let left = (left - late).min(self.in_flight());
-            self.written.store(left, Ordering::Relaxed);
+            (left - late).min(self.in_flight())
+        };
+        if written > 0 {
+            self.counts(left);
         }
     }
 
     /// What is handed over is with the kernel as far as its last frames are: it takes no more for now, or
     /// never will.
     pub(in crate::transport) fn flushed_in_part(&self) {
-        self.counts_unsent();
         let mut left = self.written.load(Ordering::Relaxed);
         if left == 0 {
             return;
@@ -127,7 +104,13 @@ impl Account {
             flushed.store(before + counted, Ordering::Release);
             left -= counted;
         }
+        self.counts(left);
+    }
+
+    /// What is written has been counted, but for so many answers.
+    fn counts(&self, left: u64) {
         self.written.store(left, Ordering::Relaxed);
+        self.wanted().counted(left);
     }
 
     /// So many answers are about to be counted, or all. Which of them are infrastructure's nobody knows: as
@@ -139,14 +122,6 @@ impl Account {
             let flushed = made.min(answers);
             self.infrastructure_made
                 .fetch_sub(flushed, Ordering::AcqRel);
-        }
-    }
-
-    /// Those that the kernel may hold are about to be counted.
-    #[inline]
-    fn counts_unsent(&self) {
-        if self.has(flag::DRAINING) {
-            lock(&self.unsent).counted();
         }
     }
 }

@@ -34,7 +34,7 @@ impl Connected {
     pub(super) fn over(&mut self, end: ConnectionEnd, leave: Leave) -> Poll<()> {
         let (end, leave) = self.unless_all_is_with_the_kernel(end, leave);
         if end == ConnectionEnd::Cut {
-            self.account.raise(flag::FORCED);
+            self.account.forces();
         }
         self.machine
             .handle(self.inner.sink.now(), Input::Ended(end));

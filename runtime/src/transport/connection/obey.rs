@@ -106,7 +106,7 @@ impl Connected {
                 if self.goaway == Goaway::Waits {
                     self.announce();
                 }
-                self.account.raise(flag::FORCED);
+                self.account.forces();
                 self.account.wake_requests();
             }
             Effect::Close(end) => return self.over(end, Leave::Close),

@@ -4,6 +4,7 @@
 //! the frames show it: h2 says neither when a stream's last one is written nor that it is stuck, and a
 //! flush that takes all does not come where the peer takes no more. What ends an answer is END_STREAM, on
 //! a frame that is out to its last byte; a header block ends with its last CONTINUATION (RFC 9113, 6.2).
+//! What ends a stream without an answer is RST_STREAM.
 //!
 //! **Invariant:** no memory is taken, and a frame costs a handful of instructions: this looks at all of
 //! them, since nobody knows beforehand behind which one the peer stops to read.
@@ -11,17 +12,26 @@
 use bytes::Buf;
 
 use super::head::PartialHead;
-use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS, NONE_YET};
+use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS, NONE_YET, RST_STREAM};
 
 const END_HEADERS: u8 = 4;
+
+/// What has ended with the last byte of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport) enum End {
+    /// The answer of this stream.
+    Answer(u32),
+    /// This stream, by our reset.
+    Stream(u32),
+}
 
 /// Where in which frame the bytes are that went out last.
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Ends {
     /// How much of the frame is still to come.
     left: usize,
-    /// The stream whose answer ends with it, or 0.
-    ends: u32,
+    /// What ends with it.
+    end: Option<End>,
     /// An answer ends with this header block, which goes on in frames of its own.
     goes_on: bool,
     /// A head that went out in part.
@@ -35,16 +45,17 @@ impl Ends {
         self.left == 0 && self.head.is_empty()
     }
 
-    /// Takes in what was sent; tells of each stream whose answer `ended` with it.
+    /// Takes in what was sent; tells of all that has `ended` with it.
     #[inline]
-    pub(in crate::transport) fn sent(&mut self, mut bytes: &[u8], mut ended: impl FnMut(u32)) {
+    pub(in crate::transport) fn sent(&mut self, mut bytes: &[u8], mut ended: impl FnMut(End)) {
         loop {
             let taken = self.left.min(bytes.len());
             bytes.advance(taken);
             self.left -= taken;
-            if self.ends > 0 && self.left == 0 {
-                ended(self.ends);
-                self.ends = 0;
+            if self.left == 0
+                && let Some(end) = self.end.take()
+            {
+                ended(end);
             }
             if bytes.is_empty() {
                 return;
@@ -67,7 +78,8 @@ impl Ends {
     const fn begins(&mut self, head: &[u8; HEAD]) {
         let [a, b, c, kind, flags, stream @ ..] = *head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
-        let ends = match kind {
+        let stream = u32::from_be_bytes(stream) & NONE_YET;
+        let answered = match kind {
             DATA => flags & END_STREAM != 0,
             HEADERS => {
                 self.goes_on = flags & (END_STREAM | END_HEADERS) == END_STREAM;
@@ -80,10 +92,10 @@ impl Ends {
             }
             _ => false,
         };
-        self.ends = if ends {
-            u32::from_be_bytes(stream) & NONE_YET
-        } else {
-            0
+        self.end = match kind {
+            _ if answered => Some(End::Answer(stream)),
+            RST_STREAM => Some(End::Stream(stream)),
+            _ => None,
         };
     }
 }
@@ -95,30 +107,41 @@ mod tests {
 
     const PRIORITY: u8 = 2;
 
-    /// Frames, and after which of their bytes the answer of which stream has ended.
-    fn frames() -> (Vec<u8>, Vec<(usize, u32)>) {
+    /// Frames, and after which of their bytes what has ended.
+    fn frames() -> (Vec<u8>, Vec<(usize, End)>) {
         let frames = [
-            (frame(4, 1, 0, b""), 0),
-            (frame(HEADERS, END_HEADERS, 1, b"head"), 0),
-            (frame(DATA, 0, 1, &[END_STREAM; 300]), 0),
-            (frame(DATA, END_STREAM, 1, b""), 1),
-            (frame(HEADERS, END_HEADERS | END_STREAM, 3, b"all"), 3),
-            (frame(HEADERS, END_HEADERS, 5, b"head"), 0),
-            (frame(DATA, END_STREAM, 5, b"body"), 5),
-            (frame(HEADERS, END_STREAM, 7, b"trailers"), 0),
-            (frame(CONTINUATION, 0, 7, b"more"), 0),
-            (frame(CONTINUATION, END_HEADERS, 7, b"the last"), 7),
-            (frame(HEADERS, 0, 9, b"head"), 0),
-            (frame(CONTINUATION, END_HEADERS, 9, b"more"), 0),
-            (frame(PRIORITY, END_STREAM, 9, &[0; 5]), 0),
-            (frame(DATA, END_STREAM, 9, &[0; 20_000]), 9),
+            (frame(4, 1, 0, b""), None),
+            (frame(HEADERS, END_HEADERS, 1, b"head"), None),
+            (frame(DATA, 0, 1, &[END_STREAM; 300]), None),
+            (frame(DATA, END_STREAM, 1, b""), Some(End::Answer(1))),
+            (
+                frame(HEADERS, END_HEADERS | END_STREAM, 3, b"all"),
+                Some(End::Answer(3)),
+            ),
+            (frame(HEADERS, END_HEADERS, 5, b"head"), None),
+            (frame(DATA, END_STREAM, 5, b"body"), Some(End::Answer(5))),
+            (frame(HEADERS, END_STREAM, 7, b"trailers"), None),
+            (frame(CONTINUATION, 0, 7, b"more"), None),
+            (
+                frame(CONTINUATION, END_HEADERS, 7, b"the last"),
+                Some(End::Answer(7)),
+            ),
+            (frame(HEADERS, 0, 9, b"head"), None),
+            (frame(CONTINUATION, END_HEADERS, 9, b"more"), None),
+            (
+                frame(RST_STREAM, END_STREAM, 11, &[0; 4]),
+                Some(End::Stream(11)),
+            ),
+            (frame(PRIORITY, END_STREAM, 9, &[0; 5]), None),
+            (
+                frame(DATA, END_STREAM, 9, &[0; 20_000]),
+                Some(End::Answer(9)),
+            ),
         ];
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
         for (frame, ended) in frames {
             bytes.extend(frame);
-            if ended > 0 {
-                ends.push((bytes.len(), ended));
-            }
+            ends.extend(ended.map(|end| (bytes.len(), end)));
         }
         (bytes, ends)
     }
@@ -131,9 +154,9 @@ mod tests {
             let (mut sent, mut seen) = (0, Vec::new());
             for piece in bytes.chunks(size) {
                 sent += piece.len();
-                ends.sent(piece, |stream| seen.push(stream));
+                ends.sent(piece, |end| seen.push(end));
                 let due = expected.iter().take_while(|(end, _)| *end <= sent);
-                let due: Vec<u32> = due.map(|(_, stream)| *stream).collect();
+                let due: Vec<End> = due.map(|(_, end)| *end).collect();
                 assert_eq!(seen, due, "{sent} in pieces of {size}");
             }
             assert!(ends.is_between());
@@ -145,7 +168,7 @@ mod tests {
         let bytes = frame(DATA, 0, 1, b"body");
         let mut ends = Ends::default();
         for byte in &bytes {
-            ends.sent(&[], |stream| panic!("{stream} has ended"));
+            ends.sent(&[], |end| panic!("{end:?}"));
             ends.sent(std::slice::from_ref(byte), |_| {});
         }
         assert!(ends.is_between());

@@ -7,7 +7,7 @@ use bytes::Buf;
 use super::HEAD;
 
 /// What is known of a frame's head whose rest is still to come.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PartialHead {
     bytes: [u8; HEAD],
     known: usize,

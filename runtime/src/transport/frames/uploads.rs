@@ -16,7 +16,7 @@ use super::{DATA, END_STREAM, HEAD, HEADERS, Heads, MOST_STREAMS, NONE_YET, Posi
 const PREFACE: usize = 24;
 
 /// The requests of a connection that have begun and not ended, as far as they came.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::transport) struct Uploads {
     /// Their streams, in the order of their ids.
     open: Vec<u32>,
@@ -30,6 +30,15 @@ pub(in crate::transport) struct Uploads {
     head: PartialHead,
     /// What small frames of bodies have been held against the peer while their streams stayed.
     charged: u32,
+}
+
+/// What its peer does to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport) enum Change {
+    /// Begins it.
+    Begins(u32),
+    /// Resets it, and its request was to come in part or not.
+    Resets { stream: u32, open: bool },
 }
 
 /// A frame of a body that is shorter and not the last costs its peer what it lacks (h2), out of
@@ -82,14 +91,13 @@ impl Uploads {
         self.charged > MOST_CHARGED
     }
 
-    /// Takes in what came, while streams stay or not; tells of each stream that its peer `resets`, and
-    /// whether its request was to come in part.
+    /// Takes in what came, while streams stay or not; tells of each stream that its peer `changes`.
     #[inline]
     pub(in crate::transport) fn came(
         &mut self,
         mut bytes: &[u8],
         stays: bool,
-        mut resets: impl FnMut(u32, bool),
+        mut changes: impl FnMut(Change),
     ) {
         loop {
             let skipped = self.left.min(bytes.len());
@@ -104,11 +112,11 @@ impl Uploads {
             match bytes.split_first_chunk() {
                 Some((head, rest)) if self.head.is_empty() => {
                     bytes = rest;
-                    self.begins(head, stays, &mut resets);
+                    self.begins(head, stays, &mut changes);
                 }
                 _ => {
                     if let Some(head) = self.head.complete(&mut bytes) {
-                        self.begins(&head, stays, &mut resets);
+                        self.begins(&head, stays, &mut changes);
                     }
                 }
             }
@@ -116,7 +124,7 @@ impl Uploads {
     }
 
     #[inline]
-    fn begins(&mut self, head: &[u8; HEAD], stays: bool, resets: &mut impl FnMut(u32, bool)) {
+    fn begins(&mut self, head: &[u8; HEAD], stays: bool, changes: &mut impl FnMut(Change)) {
         let [a, b, c, kind, flags, stream @ ..] = *head;
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         let stream = u32::from_be_bytes(stream) & NONE_YET;
@@ -124,6 +132,7 @@ impl Uploads {
         match kind {
             HEADERS if stream > self.newest => {
                 self.newest = stream;
+                changes(Change::Begins(stream));
                 if !ends {
                     self.opens(stream);
                 }
@@ -131,7 +140,8 @@ impl Uploads {
             HEADERS | DATA if ends => self.ends = stream,
             RST_STREAM => {
                 self.ends = stream;
-                resets(stream, self.open.binary_search(&stream).is_ok());
+                let open = self.open.binary_search(&stream).is_ok();
+                changes(Change::Resets { stream, open });
             }
             DATA if stays && !self.is_charged() => {
                 let len = u32::from_be_bytes([0, a, b, c]);
@@ -186,7 +196,7 @@ mod tests {
 
     /// Takes in what came; the latest stream that is to come in part.
     fn came(uploads: &mut Uploads, bytes: &[u8]) -> u32 {
-        uploads.came(bytes, false, |_, _| {});
+        uploads.came(bytes, false, |_| {});
         uploads.open_beyond(0).1
     }
 
@@ -196,13 +206,13 @@ mod tests {
         came(&mut uploads, &[0; PREFACE]);
         let small = frame(DATA, 0, 1, b"x");
         for _ in 0..10_000 {
-            uploads.came(&small, false, |_, _| {});
-            uploads.came(&frame(DATA, 0, 1, &[0; 256]), true, |_, _| {});
-            uploads.came(&frame(DATA, END_STREAM, 1, b"x"), true, |_, _| {});
+            uploads.came(&small, false, |_| {});
+            uploads.came(&frame(DATA, 0, 1, &[0; 256]), true, |_| {});
+            uploads.came(&frame(DATA, END_STREAM, 1, b"x"), true, |_| {});
         }
         assert!(!uploads.is_charged());
         for _ in 0..600 {
-            uploads.came(&small, true, |_, _| {});
+            uploads.came(&small, true, |_| {});
         }
         assert!(uploads.is_charged());
     }
@@ -216,13 +226,17 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_is_told_with_whether_its_request_was_to_come_in_part() {
-        let mut told = Vec::new();
+    fn a_stream_is_told_as_it_begins_and_a_reset_with_whether_its_request_was_to_come_in_part() {
+        let (mut begun, mut reset) = (Vec::new(), Vec::new());
         let mut uploads = Uploads::default();
         for (frame, _) in frames() {
-            uploads.came(&frame, false, |stream, open| told.push((stream, open)));
+            uploads.came(&frame, false, |change| match change {
+                Change::Begins(stream) => begun.push(stream),
+                Change::Resets { stream, open } => reset.push((stream, open)),
+            });
         }
-        assert_eq!(told, [(9, false), (5, true)]);
+        assert_eq!(begun, [1, 3, 5, 7, 9]);
+        assert_eq!(reset, [(9, false), (5, true)]);
     }
 
     #[test]

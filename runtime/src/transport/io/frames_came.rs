@@ -12,24 +12,56 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{ConnectionIo, Side};
 use crate::os::listener::Io;
 use crate::transport::flag;
-use crate::transport::frames::{Came, last_goaway};
+use crate::transport::frames::{Came, Change, last_goaway};
 
 /// How much is read at once behind bytes that were held back.
 const ROOM: usize = 4096;
+
+/// How far is looked ahead of what h2 has read. So much of requests' bodies is on the way at the most: the
+/// window that hyper grants a connection.
+const AHEAD: usize = 1024 * 1024;
 
 impl ConnectionIo {
     /// Takes note of what came.
     #[inline]
     pub(super) fn came(&mut self, bytes: &[u8]) {
-        let stays = self.account.partings.is_present();
         let account = &self.account;
-        self.uploads.came(bytes, stays, |stream, open| {
-            if open {
-                account.broken.request_breaks();
+        let stays = account.partings.is_present();
+        let mut wanted = account.wanted();
+        self.uploads.came(bytes, stays, |change| match change {
+            Change::Begins(stream) => wanted.begins(stream),
+            Change::Resets { stream, open } => {
+                if open {
+                    account.broken.request_breaks();
+                }
+                wanted.given_up(stream);
             }
-            account.given_up(stream);
         });
-        self.account.expects(&self.uploads);
+        drop(wanted);
+        account.expects(&self.uploads);
+    }
+
+    /// What its client gives up while a write waits, in a drain. h2 does not read then if it has something to
+    /// say by itself, as GOAWAY, and so hears of no reset before the peer takes bytes again.
+    #[cold]
+    pub(super) fn looks_ahead(&self) {
+        let account = &self.account;
+        let seen = &account.seen;
+        let is_due = !seen.is_unwatched() || seen.takes_look();
+        let Some(socket) = self.socket.as_ref().filter(|_| is_due) else {
+            return;
+        };
+        seen.watch(false);
+        let mut wanted = account.wanted();
+        if wanted.most() == Some(0) {
+            return;
+        }
+        let bytes = socket.peek(AHEAD);
+        self.uploads.clone().came(&bytes, false, |change| {
+            if let Change::Resets { stream, .. } = change {
+                wanted.given_up_ahead(stream);
+            }
+        });
     }
 
     /// The same, of a connection whose frames are worth a look: `bytes` are what was held back, and what

@@ -10,6 +10,7 @@ use tokio::io::AsyncWrite;
 
 use super::{ConnectionIo, Side};
 use crate::transport::flag;
+use crate::transport::frames::End;
 
 impl ConnectionIo {
     /// Takes note of a write of `bufs`.
@@ -24,6 +25,9 @@ impl ConnectionIo {
                 if self.account.has(flag::DRAINING) {
                     let sent = self.has_sent_answers();
                     self.account.seen.answers_are_sent(sent);
+                    if !self.http1 {
+                        self.looks_ahead();
+                    }
                 }
             }
         }
@@ -48,17 +52,20 @@ impl ConnectionIo {
         if self.http1 {
             return;
         }
+        if self.account.seen.is_unwatched() {
+            self.account.seen.watch(true);
+        }
         if self.account.has(flag::ANNOUNCED | flag::TUNNELS) {
             self.look_at_frames(bufs, written);
         }
-        let drains = self.account.has(flag::DRAINING);
         let mut ended = 0;
         for bytes in taken(bufs, written) {
-            self.ends.sent(bytes, |stream| {
-                ended += 1;
-                if drains {
-                    self.account.unsent(stream);
+            self.ends.sent(bytes, |end| match end {
+                End::Answer(stream) => {
+                    ended += 1;
+                    self.account.wanted().written(stream);
                 }
+                End::Stream(stream) => self.account.wanted().reset(stream),
             });
         }
         self.account.seen.words(written, ended > 0);

@@ -1,0 +1,213 @@
+//! Which streams of an HTTP/2 connection have an answer on its way that their client wants (floor 2).
+//!
+//! A client that resets a stream wants no more of it (RFC 9113, 5.4.2). h2 throws away what it has queued for
+//! that stream, but for the frame that it has begun to write, and then has forgotten it: where the peer takes
+//! no more bytes nobody says any more which of the answers in flight are still wanted. The frames do.
+//!
+//! **Invariant:** what is remembered is bounded, whatever the peer does; who is not remembered wants all that
+//! there is.
+//! **Invariant:** a stream that is not here, while all are, has none to whom its answer could be lost.
+
+use super::MOST_STREAMS;
+
+/// The streams of a connection that came, until their answers count or nobody wants them.
+#[derive(Debug, Default)]
+pub(in crate::transport) struct Wanted {
+    /// Those whose answers are not written to their ends, in the order of their ids.
+    open: Vec<u32>,
+    /// Those whose answers are with the kernel, and do not count yet.
+    written: Vec<u32>,
+    /// How many more of those there may be, of whom nobody knows which they are.
+    late: u64,
+    /// How many answers are with the kernel and do not count yet, whose clients want them no more.
+    in_vain: u64,
+    /// Those that their client has reset, with h2 not having read that.
+    ahead: Vec<u32>,
+    /// Some stream is not here.
+    lost: bool,
+}
+
+impl Wanted {
+    /// A stream has begun, later than all others.
+    #[inline]
+    pub(in crate::transport) fn begins(&mut self, stream: u32) {
+        if self.open.len() < MOST_STREAMS {
+            self.open.push(stream);
+        } else {
+            self.lost = true;
+        }
+    }
+
+    /// Whether it was open until now.
+    #[inline]
+    fn closes(&mut self, stream: u32) -> bool {
+        let place = self.open.binary_search(&stream);
+        place.map(|place| self.open.remove(place)).is_ok()
+    }
+
+    /// The client has reset this stream.
+    #[cold]
+    pub(in crate::transport) fn given_up(&mut self, stream: u32) {
+        self.ahead.retain(|ahead| *ahead != stream);
+        self.ends(stream);
+    }
+
+    /// The client has reset this stream, and h2 has not read that.
+    #[cold]
+    pub(in crate::transport) fn given_up_ahead(&mut self, stream: u32) {
+        if self.ends(stream) {
+            self.ahead.push(stream);
+        }
+    }
+
+    /// Whether its answer was to be written.
+    fn ends(&mut self, stream: u32) -> bool {
+        if let Some(place) = self.written.iter().position(|written| *written == stream) {
+            self.written.swap_remove(place);
+            self.in_vain += 1;
+        }
+        self.closes(stream)
+    }
+
+    /// For how many streams no task has heard that they are reset.
+    pub(in crate::transport) fn ahead(&self) -> u64 {
+        self.ahead.len() as u64
+    }
+
+    /// The kernel has all of this stream's answer.
+    #[inline]
+    pub(in crate::transport) fn written(&mut self, stream: u32) {
+        if self.closes(stream) {
+            if self.written.len() < MOST_STREAMS {
+                self.written.push(stream);
+            } else {
+                self.late += 1;
+            }
+        } else if !self.lost {
+            // It went out all the same.
+            self.in_vain += 1;
+        }
+    }
+
+    /// The kernel has our reset of this stream. Behind an answer it says no more than that the rest of the
+    /// request is not wanted.
+    #[cold]
+    pub(in crate::transport) fn reset(&mut self, stream: u32) {
+        self.closes(stream);
+    }
+
+    /// The answers that are with the kernel count from here on, but for so many: the tasks of their streams
+    /// have not said that they are made.
+    #[inline]
+    pub(in crate::transport) fn counted(&mut self, late: u64) {
+        self.written.clear();
+        self.in_vain = 0;
+        self.late = late;
+    }
+
+    /// How many answers are with the kernel and do not count yet, and nobody wants them.
+    pub(in crate::transport) const fn in_vain(&self) -> u64 {
+        self.in_vain
+    }
+
+    /// No more answers than this are wanted; `None` if nobody knows.
+    pub(in crate::transport) fn most(&self) -> Option<u64> {
+        let known = self.open.len() + self.written.len();
+        (!self.lost).then_some(known as u64 + self.late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun(streams: impl IntoIterator<Item = u32>) -> Wanted {
+        let mut wanted = Wanted::default();
+        for stream in streams {
+            wanted.begins(stream);
+        }
+        wanted
+    }
+
+    #[test]
+    fn an_answer_is_wanted_until_it_counts_or_its_client_gives_it_up() {
+        let mut wanted = begun([1, 3, 5, 7]);
+        wanted.given_up(3);
+        wanted.written(1);
+        wanted.written(5);
+        assert_eq!(wanted.most(), Some(3));
+        wanted.counted(0);
+        assert_eq!(wanted.most(), Some(1));
+        wanted.given_up(1);
+        wanted.given_up(3);
+        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 0));
+    }
+
+    #[test]
+    fn an_answer_is_written_in_vain_once_and_only_while_it_does_not_count() {
+        let mut wanted = begun([1, 3, 5]);
+        wanted.written(1);
+        wanted.written(5);
+        for stream in [3, 5, 5] {
+            wanted.given_up(stream);
+        }
+        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 1));
+        // Its last frame was being written when it was given up.
+        wanted.written(3);
+        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 2));
+        wanted.counted(0);
+        wanted.given_up(1);
+        assert_eq!((wanted.most(), wanted.in_vain()), (Some(0), 0));
+    }
+
+    #[test]
+    fn what_is_given_up_ahead_of_h2_is_so_once_until_h2_reads_it() {
+        let mut wanted = begun([1, 3]);
+        for stream in [3, 3, 5] {
+            wanted.given_up_ahead(stream);
+        }
+        assert_eq!((wanted.most(), wanted.ahead()), (Some(1), 1));
+        wanted.given_up(3);
+        assert_eq!((wanted.most(), wanted.ahead()), (Some(1), 0));
+    }
+
+    #[test]
+    fn an_answer_that_does_not_count_yet_is_wanted_though_nobody_knows_whose_it_is() {
+        let mut wanted = begun([1, 3]);
+        wanted.written(1);
+        wanted.written(3);
+        wanted.counted(1);
+        assert_eq!(wanted.most(), Some(1));
+        wanted.given_up(3);
+        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 0));
+        wanted.counted(0);
+        assert_eq!(wanted.most(), Some(0));
+    }
+
+    #[test]
+    fn a_reset_of_ours_ends_a_stream_and_no_answer() {
+        let mut wanted = begun([1, 3]);
+        wanted.written(1);
+        for stream in [1, 3] {
+            wanted.reset(stream);
+        }
+        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 0));
+    }
+
+    #[test]
+    fn no_more_streams_are_remembered_than_may_be_open_and_then_all_is_wanted() {
+        let last = u32::try_from(MOST_STREAMS).unwrap();
+        let mut wanted = begun(1..=last);
+        assert_eq!(wanted.most(), Some(MOST_STREAMS as u64));
+        (1..=last).for_each(|stream| wanted.written(stream));
+        wanted.begins(last + 1);
+        wanted.written(last + 1);
+        assert_eq!(wanted.written.len(), MOST_STREAMS);
+        assert_eq!(wanted.most(), Some(MOST_STREAMS as u64 + 1));
+        (last + 2..last * 2 + 3).for_each(|stream| wanted.begins(stream));
+        assert_eq!(wanted.open.len(), MOST_STREAMS);
+        assert_eq!(wanted.most(), None);
+        wanted.written(last * 3);
+        assert_eq!(wanted.in_vain(), 0);
+    }
+}
