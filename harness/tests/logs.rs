@@ -185,6 +185,31 @@ async fn what_cuts_a_stop_short_and_what_fails_in_it_is_logged_when_it_happens()
     });
 }
 
+#[tokio::test]
+#[traced_test]
+async fn a_force_that_cuts_no_request_says_nothing_of_a_cut() {
+    let server = Server::new(Router::new()).plan(Plan::new().lame_duck(Duration::ZERO));
+    let server = TestServer::here().start(server).await;
+    // It never says that it knows of the end, and so is waited for.
+    let mut probe = server.probe().await;
+    probe.http2(Manners::NoPong).await.unwrap();
+    probe.ping(*b"are you?").await.unwrap();
+    probe
+        .until("the server", |seen| {
+            matches!(seen, Seen::Ping { ack: true, .. })
+        })
+        .await;
+    server.signal(Signal::Sigterm);
+    server.reached(Phase::Draining).await;
+    drop(server.handle().force());
+    let report = server.wait().await;
+    assert!(report.is_clean(), "{report}");
+    assert!(logs_contain(
+        "what is in flight is cut, hooks keep their time"
+    ));
+    assert!(!logs_contain("cutting what has not ended"));
+}
+
 #[tokio::test(start_paused = true)]
 #[traced_test]
 async fn a_log_says_how_many_cuts_it_does_not_name() {

@@ -13,6 +13,8 @@ mod grpc;
 mod inherited;
 #[path = "process/launched.rs"]
 mod launched;
+#[path = "process/planned.rs"]
+mod planned;
 #[path = "process/refused.rs"]
 mod refused;
 #[path = "process/scene.rs"]
