@@ -67,7 +67,7 @@ async fn requests_that_failed_are_told_of_to_whoever_has_no_log() {
     let counts = "; clean; connections 2, requests 2 begun, 2 answered, 0 cut, 2 failed; ";
     assert!(told.is_some_and(|line| line.contains(counts)), "{exit}");
     let what = "  2 requests failed: the application panicked, or gave an error in place of an answer or of its rest; \
-                tracing has the route and the error of each, at ERROR";
+                a tracing subscriber, where one is installed, is told the route and the error of each";
     assert_eq!(lines.next(), Some(what), "{exit}");
 }
 
@@ -81,7 +81,7 @@ async fn what_failed_besides_is_told_though_the_stop_itself_was_clean() {
     let mut lines = exit.stderr.lines();
     let told = lines.find(|line| line.starts_with("stopped after"));
     assert!(
-        told.is_some_and(|line| line.contains("; clean; failures besides 1; ")),
+        told.is_some_and(|line| line.contains("; clean; other failures 1; ")),
         "{exit}"
     );
     assert_eq!(

@@ -148,6 +148,77 @@ async fn what_is_given_up_while_the_server_cannot_say_that_it_drains_is_not_wait
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_is_to_come_does_not_make_anybody_wait_for_an_answer_that_is_given_up() {
+    let mut stage = Stage::running().await;
+    let mut probe = Probe::connect_narrow(stage.addr, 4096).await.unwrap();
+    probe.http2(Manners::Polite).await.unwrap();
+    let book = probe.open_upload("/echo").await.unwrap();
+    let half = probe.open_upload("/echo").await.unwrap();
+    probe.send_data(half, b"half", false).await.unwrap();
+    stage.in_flight(2).await;
+    stage.drains().await;
+    // Its stream would stay a while behind its answer, for what is to come of the other.
+    upload(&mut probe, book).await;
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 2);
+    for stream in [book, half] {
+        probe.reset_stream(stream, CANCEL).await.unwrap();
+    }
+    stage.passes(millis(1100)).await;
+    let over = stage.over().await.ended([TimedOut]).requests(Requests {
+        aborted: 2,
+        ..Requests::default()
+    });
+    over.drained_in(secs(601));
+}
+
+/// All of a request that is as long as the book.
+async fn upload(probe: &mut Probe, stream: u32) {
+    let piece = vec![b'e'; BOOK / 4];
+    for number in 1..=4 {
+        probe.send_data(stream, &piece, number == 4).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_not_served_makes_nobody_wait_for_an_answer_that_is_given_up() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, BOOK).await;
+    stage.drains().await;
+    let last = |seen: &Seen| matches!(seen, Seen::GoAway { last_stream: 1, .. });
+    probe.until("the last GOAWAY", last).await;
+    probe.open_stream("/").await.unwrap();
+    stage.passes(millis(1)).await;
+    stage.gate.open();
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    probe.reset_stream(1, CANCEL).await.unwrap();
+    stage.passes(millis(1100)).await;
+    let over = stage.over().await.ended([TimedOut]).requests(Requests {
+        refused: 1,
+        ..ABORTED
+    });
+    over.drained_in(secs(601));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_malformed_makes_nobody_wait_for_an_answer_that_is_given_up() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, BOOK).await;
+    stage.drains().await;
+    stage.gate.open();
+    stage.passes(millis(1)).await;
+    // A head with a method and nothing else. That it is refused is said behind the answer that is stuck.
+    probe.send_frame(1, 5, 3, &[0x82]).await.unwrap();
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    probe.reset_stream(1, CANCEL).await.unwrap();
+    stage.passes(millis(1100)).await;
+    let over = stage.over().await.ended([TimedOut]).requests(ABORTED);
+    over.drained_in(secs(601));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_gives_up_one_answer_gets_those_behind_it_and_those_before() {
     for (first, given_up) in [(BOOK, 1), (LEAF / 2, 3)] {
         let mut stage = Stage::running().await;
@@ -181,11 +252,7 @@ async fn what_is_given_up_is_not_cut_by_the_force_that_cuts_what_is_beside_it() 
     let mut probe = Probe::connect_narrow(stage.addr, 4096).await.unwrap();
     probe.http2(Manners::Polite).await.unwrap();
     let given_up = probe.open_upload("/echo").await.unwrap();
-    let piece = vec![b'e'; BOOK / 4];
-    for number in 1..=4 {
-        let ends = number == 4;
-        probe.send_data(given_up, &piece, ends).await.unwrap();
-    }
+    upload(&mut probe, given_up).await;
     // This answer is made, and none of it is written.
     let also = also_waits_for(&stage, &mut probe, 0).await;
     stage.gate.release();

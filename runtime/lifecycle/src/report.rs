@@ -284,12 +284,12 @@ impl fmt::Display for Report {
         let is_start = |failure: &&Failure| matches!(failure, Failure::Start(_));
         let failures = self.failures.iter().filter(|it| !is_start(it)).count();
         if failures > 0 {
-            let besides = if self.outcome.exit_code() == CLEAN {
-                " besides"
+            let other = if self.outcome.exit_code() == CLEAN {
+                "other "
             } else {
                 ""
             };
-            write!(f, "; failures{besides} {failures}")?;
+            write!(f, "; {other}failures {failures}")?;
         }
         // Of a server that never was there, what has been is said, and no counts of nothing.
         let was_there = self.outcome.start_failure.is_none();

@@ -165,9 +165,8 @@ fn a_grace_period_that_leaves_no_drain_is_refused_instead_of_draining_for_nothin
     );
     assert_eq!(
         refusal(&plan),
-        "lame_duck 0 s + hooks_timeout 4 s + margin 1 s = 5 s, \
-         allowed is less than the grace_period of 5 s, \
-         which leaves nothing for the drain_timeout: \
+        "nothing of the grace_period of 5 s is left for the drain_timeout: \
+         lame_duck 0 s + hooks_timeout 4 s + margin 1 s = 5 s, allowed is less than the grace_period; \
          make hooks_timeout or margin shorter, or the grace_period longer than 5 s"
     );
     // Who says that there shall be none gets none.

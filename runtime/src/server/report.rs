@@ -178,10 +178,12 @@ impl fmt::Debug for Report {
 }
 
 impl Termination for Report {
-    /// Tells on standard error what was not clean, or what failed besides ([`details`](Self::details)). A closed or full standard error changes nothing about the exit code.
+    /// Tells on standard error what was not clean, what failed besides, or that the server was stopped before
+    /// it was ready ([`details`](Self::details)). A closed or full standard error changes nothing about the exit
+    /// code.
     fn report(self) -> ExitCode {
-        let failed = self.connections().tally.failed > 0;
-        if !self.is_clean() || !self.failures().is_empty() || failed {
+        let failed = self.connections().tally.failed > 0 || !self.failures().is_empty();
+        if !self.is_clean() || failed || self.outcome().stopped_before_ready {
             // The reader may be gone, and then there is nobody to tell.
             drop(writeln!(std::io::stderr().lock(), "{}", self.details()));
         }

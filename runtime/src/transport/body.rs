@@ -66,12 +66,7 @@ impl Hold {
     fn release(self) {
         match self {
             Self::Sole(exchange) => exchange.settle(By::Connection),
-            Self::Shared(exchange) => {
-                if Arc::strong_count(&exchange) > 1 {
-                    exchange.leaves();
-                }
-                Exchange::settle_last(exchange, By::Stream);
-            }
+            Self::Shared(exchange) => Exchange::leave(exchange),
         }
     }
 }

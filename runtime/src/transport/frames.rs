@@ -35,6 +35,7 @@ const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
 /// The id in the first of two GOAWAYs: none is the last yet (RFC 9113, 6.8).
@@ -159,6 +160,15 @@ impl Frames {
     /// Whether the peer has answered the PING behind GOAWAY.
     pub(super) const fn has_agreed(&self) -> bool {
         matches!(self.incoming, Incoming::Behind(_) | Incoming::Lost)
+    }
+
+    /// The last stream that had begun when the peer answered the PING: h2 throws away all that come behind
+    /// it. `None` as long as it has not, or nothing is known of what came behind it.
+    pub(super) const fn last_begun(&self) -> Option<u32> {
+        match &self.incoming {
+            Incoming::Behind(behind) => Some(behind.last()),
+            Incoming::Unknown | Incoming::Before { .. } | Incoming::Lost => None,
+        }
     }
 
     fn settle(&mut self) -> u64 {

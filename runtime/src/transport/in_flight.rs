@@ -167,16 +167,18 @@ impl Exchange {
         self.lost.store(true, Ordering::Release);
     }
 
-    /// HTTP/2: the task that answered it lets go, and a tunnel is not what it lets go of. The last piece of
-    /// it is with h2 then, if anywhere.
-    pub(super) fn leaves(&self) {
-        if !self.is_tunnel() && self.takes_part(LEFT) & LEFT == 0 {
-            let account = self.account();
+    /// HTTP/2: the task that answered it lets go. What is left of it then is with h2, but for a tunnel, which
+    /// another task carries.
+    pub(super) fn leave(exchange: Arc<Self>) {
+        let is_left = Arc::strong_count(&exchange) > 1 && !exchange.is_tunnel();
+        if is_left && exchange.takes_part(LEFT) & LEFT == 0 {
+            let account = exchange.account();
             if account.has(flag::DRAINING) {
                 // The drain may have waited for nothing else.
                 account.wake();
             }
         }
+        Self::settle_last(exchange, By::Stream);
     }
 
     /// Gives what was said of it before.

@@ -34,7 +34,7 @@ use lamplighter_lifecycle::connection::Linger;
 use super::account::Account;
 use super::flag;
 use super::frames::Uploads;
-use super::in_flight::{By, Exchange};
+use super::in_flight::Exchange;
 use crate::os::clock::{self, Alarm};
 
 /// How many streams of a connection may stay at once. Each takes one of the streams that its peer may have
@@ -126,7 +126,7 @@ pub(super) fn settle() -> bool {
     let announced = NEXT.take();
     let announces = announced.is_some();
     if let Some(exchange) = announced {
-        Exchange::settle_last(exchange, By::Stream);
+        Exchange::leave(exchange);
     }
     announces
 }

@@ -8,8 +8,8 @@ use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use lamplighter_lifecycle::{
-    ConnectionId, Event, Failure, HookOutcome, Instant, Machine, PeerAddr, Phase, Report,
-    SignalTaken, Work, WorkerOutcome,
+    ConnectionId, Event, Failure, HookOutcome, HookReport, Instant, Machine, PeerAddr, Phase,
+    Report, SignalTaken, Work, WorkerOutcome,
 };
 
 /// More lines are for a log, or for the report as JSON.
@@ -24,7 +24,11 @@ const OVERRUN: Duration = Duration::from_secs(1);
 
 /// What became of requests that failed, and where the rest is to be had.
 const FAILED: &str = "the application panicked, or gave an error in place of an answer or of its rest; \
-                      tracing has the route and the error of each, at ERROR";
+                      a tracing subscriber, where one is installed, is told the route and the error of each";
+
+/// Of a stop that came first.
+const NOT_READY: &str =
+    "it was not ready yet: its checks had not passed, or its start was under way";
 
 /// The lines below the report's own, each with its line break.
 pub(super) fn of(report: &Report) -> String {
@@ -33,15 +37,18 @@ pub(super) fn of(report: &Report) -> String {
     let failures = report.failures.iter();
     let failures = failures.filter(|failure| !matches!(failure, Failure::Start(_)));
     lines.extend(failures.map(|failure| line(failure, of_hook(report, failure))));
+    if report.outcome.stopped_before_ready && report.outcome.start_failure.is_none() {
+        lines.push(line(NOT_READY, ""));
+    }
     lines.extend(cut_requests(report));
-    lines.extend(why_cut(report));
-    lines.extend(why_abandoned(report));
-    lines.extend(overrun(report));
     for worker in &report.workers {
         if let Some(outcome @ (WorkerOutcome::Cut | WorkerOutcome::Stuck)) = &worker.outcome {
             lines.push(line(format_args!("worker {} {outcome}", worker.name), ""));
         }
     }
+    lines.extend(why_cut(report));
+    lines.extend(why_abandoned(report));
+    lines.extend(late(report));
     let failed = report.connections.tally.failed;
     if failed > 0 {
         let requests = if failed == 1 { "request" } else { "requests" };
@@ -78,7 +85,12 @@ fn of_hook(report: &Report, failure: &Failure) -> String {
     } else {
         ""
     };
-    format!("{running}, after {:.1?}", known.took)
+    let which = if known.outcome == Some(HookOutcome::TimedOut) {
+        ": its timeout, or its share of hooks_timeout"
+    } else {
+        ""
+    };
+    format!("{running}, after {:.1?}{which}", known.took)
 }
 
 /// The requests that are in flight, and that nobody will have the time to cut: a line for each kind.
@@ -199,16 +211,22 @@ fn why_cut(report: &Report) -> Option<String> {
     Some(line(format_args!("cut by {by}, after {after:.1?}"), ""))
 }
 
-/// That the stop took longer than its plan allows: under `block_on` the process would have ended before.
-fn overrun(report: &Report) -> Option<String> {
-    let budget = report
-        .budget
-        .filter(|budget| report.total > *budget + OVERRUN)?;
+/// That the stop took longer than its plan allows: under `block_on` the process would have ended before. Or
+/// that a hook that has timed out may be the victim of others.
+fn late(report: &Report) -> Option<String> {
     let (took, stalled) = (report.total, report.stalled);
-    let why =
-        format_args!("its threads were blocked, or the process was stopped, for {stalled:.1?}");
-    let text = format!("the stop took {took:.1?} and had {budget:.1?}: {why}");
-    Some(line(text, ""))
+    let why = format!("its threads were blocked, or the process was stopped, for {stalled:.1?}");
+    let overrun = report.budget.filter(|budget| took > *budget + OVERRUN);
+    if let Some(budget) = overrun {
+        let text = format_args!("the stop took {took:.1?} and had {budget:.1?}: {why}");
+        return Some(line(text, ""));
+    }
+    let timed_out = |hook: &HookReport| hook.outcome == Some(HookOutcome::TimedOut);
+    if stalled >= OVERRUN && report.hooks.iter().any(timed_out) {
+        let text = format_args!("{why} or more: a hook that timed out may have had no turn");
+        return Some(line(text, ""));
+    }
+    None
 }
 
 /// The signal that has given up on the hooks, if one has.

@@ -47,7 +47,7 @@ impl Account {
         }
         let wanted = self.wanted();
         let work = self.work_but(made.max(wanted.in_vain()));
-        let Some(most) = wanted.most() else {
+        let Some(most) = wanted.most(self.begun()) else {
             return work;
         };
         let attended = self.attended().saturating_sub(wanted.ahead());
@@ -58,7 +58,7 @@ impl Account {
     pub(in crate::transport) fn forces(&self) {
         if self.protocol() == Protocol::Http2 && !self.has(flag::FORCED) {
             let wanted = self.wanted();
-            if let Some(most) = wanted.most() {
+            if let Some(most) = wanted.most(self.begun()) {
                 let told = most + wanted.in_vain();
                 let given_up = self.in_flight().saturating_sub(told);
                 self.given_up.store(given_up, Ordering::Release);

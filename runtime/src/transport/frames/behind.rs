@@ -37,6 +37,11 @@ impl Behind {
         }
     }
 
+    /// The last stream that had begun.
+    pub(super) const fn last(&self) -> u32 {
+        self.last
+    }
+
     /// Takes in what came, behind what was held back; how much of it, at its end, is held back now. `None` if
     /// these are no frames.
     pub(super) fn came(&mut self, mut bytes: &mut [u8]) -> Option<usize> {

@@ -12,9 +12,7 @@
 use bytes::Buf;
 
 use super::head::PartialHead;
-use super::{CONTINUATION, DATA, END_STREAM, HEAD, HEADERS, NONE_YET, RST_STREAM};
-
-const END_HEADERS: u8 = 4;
+use super::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEAD, HEADERS, NONE_YET, RST_STREAM};
 
 /// What has ended with the last byte of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,10 @@
 //! that stream, but for the frame that it has begun to write, and then has forgotten it: where the peer takes
 //! no more bytes nobody says any more which of the answers in flight are still wanted. The frames do.
 //!
+//! Not every stream that comes is served: h2 refuses what is malformed or one too many, and says so behind all
+//! that waits. Which one that was it tells nobody. But it hands out requests in the order of their streams: of
+//! those that came since all had been sorted out, no more are served than requests have begun since.
+//!
 //! **Invariant:** what is remembered is bounded, whatever the peer does; who is not remembered wants all that
 //! there is.
 //! **Invariant:** a stream that is not here, while all are, has none to whom its answer could be lost.
@@ -23,6 +27,12 @@ pub(in crate::transport) struct Wanted {
     in_vain: u64,
     /// Those that their client has reset, with h2 not having read that.
     ahead: Vec<u32>,
+    /// How many streams have begun.
+    begun: u64,
+    newest: u32,
+    /// Up to this stream all are sorted out, with so many requests.
+    sorted: u32,
+    requests: u64,
     /// Some stream is not here.
     lost: bool,
 }
@@ -31,11 +41,29 @@ impl Wanted {
     /// A stream has begun, later than all others.
     #[inline]
     pub(in crate::transport) fn begins(&mut self, stream: u32) {
+        self.begun += 1;
+        self.newest = stream;
         if self.open.len() < MOST_STREAMS {
             self.open.push(stream);
         } else {
             self.lost = true;
         }
+    }
+
+    /// So many requests have begun. Where a stream has come to none of them, h2 has refused it, or has not come
+    /// to it: then it is as before.
+    #[inline]
+    pub(in crate::transport) const fn sort(&mut self, requests: u64) {
+        if self.begun == requests {
+            self.sorted = self.newest;
+            self.requests = requests;
+        }
+    }
+
+    /// None of the streams beyond this one is served.
+    pub(in crate::transport) fn none_beyond(&mut self, last: u32) {
+        self.open
+            .truncate(self.open.partition_point(|open| *open <= last));
     }
 
     /// Whether it was open until now.
@@ -110,16 +138,22 @@ impl Wanted {
         self.in_vain
     }
 
-    /// No more answers than this are wanted; `None` if nobody knows.
-    pub(in crate::transport) fn most(&self) -> Option<u64> {
-        let known = self.open.len() + self.written.len();
-        (!self.lost).then_some(known as u64 + self.late)
+    /// No more answers than this are wanted, of so many requests that have begun; `None` if nobody knows.
+    pub(in crate::transport) fn most(&self, requests: u64) -> Option<u64> {
+        let sorted = self.open.partition_point(|open| *open <= self.sorted);
+        let known = (sorted + self.written.len()) as u64 + self.late;
+        let more = (self.open.len() - sorted) as u64;
+        let most = known + more.min(requests.saturating_sub(self.requests));
+        (!self.lost).then_some(most)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// More than have begun here.
+    const ALL: u64 = 1_000_000;
 
     fn begun(streams: impl IntoIterator<Item = u32>) -> Wanted {
         let mut wanted = Wanted::default();
@@ -135,12 +169,21 @@ mod tests {
         wanted.given_up(3);
         wanted.written(1);
         wanted.written(5);
-        assert_eq!(wanted.most(), Some(3));
+        assert_eq!(wanted.most(ALL), Some(3));
         wanted.counted(0);
-        assert_eq!(wanted.most(), Some(1));
+        assert_eq!(wanted.most(ALL), Some(1));
         wanted.given_up(1);
         wanted.given_up(3);
-        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 0));
+        assert_eq!((wanted.most(ALL), wanted.in_vain()), (Some(1), 0));
+    }
+
+    #[test]
+    fn nobody_wants_an_answer_on_a_stream_that_is_not_served() {
+        let mut wanted = begun([1, 3, 5, 7]);
+        wanted.none_beyond(4);
+        assert_eq!(wanted.open, [1, 3]);
+        wanted.none_beyond(3);
+        assert_eq!(wanted.most(ALL), Some(2));
     }
 
     #[test]
@@ -151,13 +194,33 @@ mod tests {
         for stream in [3, 5, 5] {
             wanted.given_up(stream);
         }
-        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 1));
+        assert_eq!((wanted.most(ALL), wanted.in_vain()), (Some(1), 1));
         // Its last frame was being written when it was given up.
         wanted.written(3);
-        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 2));
+        assert_eq!((wanted.most(ALL), wanted.in_vain()), (Some(1), 2));
         wanted.counted(0);
         wanted.given_up(1);
-        assert_eq!((wanted.most(), wanted.in_vain()), (Some(0), 0));
+        assert_eq!((wanted.most(ALL), wanted.in_vain()), (Some(0), 0));
+    }
+
+    #[test]
+    fn no_more_answers_are_wanted_than_requests_have_begun() {
+        let mut wanted = begun([1, 3]);
+        // The third is refused, or h2 has not come to it.
+        for (requests, most) in [(0, 0), (1, 1), (2, 2)] {
+            assert_eq!(wanted.most(requests), Some(most));
+        }
+        wanted.sort(2);
+        wanted.begins(5);
+        wanted.given_up(1);
+        wanted.sort(2);
+        assert_eq!((wanted.most(2), wanted.most(3)), (Some(1), Some(2)));
+        wanted.begins(7);
+        assert_eq!((wanted.most(2), wanted.most(3)), (Some(1), Some(2)));
+        // Nobody knows of which of the two.
+        wanted.sort(3);
+        wanted.given_up(7);
+        assert_eq!((wanted.most(3), wanted.most(4)), (Some(2), Some(2)));
     }
 
     #[test]
@@ -166,9 +229,9 @@ mod tests {
         for stream in [3, 3, 5] {
             wanted.given_up_ahead(stream);
         }
-        assert_eq!((wanted.most(), wanted.ahead()), (Some(1), 1));
+        assert_eq!((wanted.most(ALL), wanted.ahead()), (Some(1), 1));
         wanted.given_up(3);
-        assert_eq!((wanted.most(), wanted.ahead()), (Some(1), 0));
+        assert_eq!((wanted.most(ALL), wanted.ahead()), (Some(1), 0));
     }
 
     #[test]
@@ -177,11 +240,11 @@ mod tests {
         wanted.written(1);
         wanted.written(3);
         wanted.counted(1);
-        assert_eq!(wanted.most(), Some(1));
+        assert_eq!(wanted.most(ALL), Some(1));
         wanted.given_up(3);
-        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 0));
+        assert_eq!((wanted.most(ALL), wanted.in_vain()), (Some(1), 0));
         wanted.counted(0);
-        assert_eq!(wanted.most(), Some(0));
+        assert_eq!(wanted.most(ALL), Some(0));
     }
 
     #[test]
@@ -191,22 +254,22 @@ mod tests {
         for stream in [1, 3] {
             wanted.reset(stream);
         }
-        assert_eq!((wanted.most(), wanted.in_vain()), (Some(1), 0));
+        assert_eq!((wanted.most(ALL), wanted.in_vain()), (Some(1), 0));
     }
 
     #[test]
     fn no_more_streams_are_remembered_than_may_be_open_and_then_all_is_wanted() {
         let last = u32::try_from(MOST_STREAMS).unwrap();
         let mut wanted = begun(1..=last);
-        assert_eq!(wanted.most(), Some(MOST_STREAMS as u64));
+        assert_eq!(wanted.most(ALL), Some(MOST_STREAMS as u64));
         (1..=last).for_each(|stream| wanted.written(stream));
         wanted.begins(last + 1);
         wanted.written(last + 1);
         assert_eq!(wanted.written.len(), MOST_STREAMS);
-        assert_eq!(wanted.most(), Some(MOST_STREAMS as u64 + 1));
+        assert_eq!(wanted.most(ALL), Some(MOST_STREAMS as u64 + 1));
         (last + 2..last * 2 + 3).for_each(|stream| wanted.begins(stream));
         assert_eq!(wanted.open.len(), MOST_STREAMS);
-        assert_eq!(wanted.most(), None);
+        assert_eq!(wanted.most(ALL), None);
         wanted.written(last * 3);
         assert_eq!(wanted.in_vain(), 0);
     }

@@ -28,6 +28,7 @@ impl ConnectionIo {
         let account = &self.account;
         let stays = account.partings.is_present();
         let mut wanted = account.wanted();
+        wanted.sort(account.begun());
         self.uploads.came(bytes, stays, |change| match change {
             Change::Begins(stream) => wanted.begins(stream),
             Change::Resets { stream, open } => {
@@ -53,7 +54,7 @@ impl ConnectionIo {
         };
         seen.watch(false);
         let mut wanted = account.wanted();
-        if wanted.most() == Some(0) {
+        if wanted.most(account.begun()) == Some(0) {
             return;
         }
         let bytes = socket.peek(AHEAD);
@@ -78,6 +79,9 @@ impl ConnectionIo {
         };
         let Came { beyond, held } = frames.came(bytes, position);
         let has_agreed = frames.has_agreed();
+        if let Some(last) = frames.last_begun() {
+            self.account.wanted().none_beyond(last);
+        }
         self.account.refused(beyond);
         if has_agreed && !self.account.has(flag::AGREED) {
             self.account.comes_to_its_end(flag::AGREED);
