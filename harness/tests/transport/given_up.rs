@@ -219,6 +219,36 @@ async fn a_request_that_is_malformed_makes_nobody_wait_for_an_answer_that_is_giv
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_that_h2_does_not_look_at_before_it_can_write_is_not_taken_for_a_refused_one() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, BOOK).await;
+    // Two books are more than the connection's first window.
+    let by = u32::try_from(BOOK).unwrap();
+    probe.send_frame(8, 0, 0, &by.to_be_bytes()).await.unwrap();
+    stage.gate.open();
+    stage.passes(millis(1)).await;
+    // The answer to a PING does not fit in behind what is stuck, and until it does, h2 leaves alone what it has read.
+    let mut both = vec![0, 0, 8, 6, 0, 0, 0, 0, 0];
+    both.extend(*b"anybody?");
+    both.extend([0, 0, 12, 1, 4, 0, 0, 0, 3]);
+    both.extend(*b"\x83\x86\x04\x05/echo\x01\x01x");
+    probe.send(both).await.unwrap();
+    stage.passes(millis(1)).await;
+    upload(&mut probe, 3).await;
+    stage.passes(millis(1)).await;
+    assert_eq!(probe.streamed(1).await.body.len(), BOOK);
+    stage.in_flight(1).await;
+    stage.drains().await;
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    let known = probe.streamed(3).await;
+    assert_eq!((known.body.len(), known.ended), (BOOK, true));
+    assert_eq!(probe.end().await, Seen::Fin);
+    let over = stage.over().await.ended([Graceful]).answered(2);
+    over.drained_in(secs(600));
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_gives_up_one_answer_gets_those_behind_it_and_those_before() {
     for (first, given_up) in [(BOOK, 1), (LEAF / 2, 3)] {
         let mut stage = Stage::running().await;
