@@ -134,3 +134,20 @@ async fn a_stop_that_took_longer_than_it_had_is_told_so() {
     let told = "  the stop took 60.0s and had 35.0s: its threads were blocked, or the process was stopped, for ";
     assert!(details.contains(told), "{details}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_hook_that_timed_out_while_all_was_blocked_it_is_told_that_it_may_have_had_no_turn() {
+    let server = Server::new(Router::new());
+    let blocks = || async {
+        tokio::time::advance(secs(3)).await;
+        std::future::pending::<()>().await;
+    };
+    let hook = Hook::named("database", blocks).timeout(secs(1));
+    server.hook(hook).unwrap();
+    let report = TestServer::here().start(server).await.stop().await;
+    assert!(report.total() < report.budget().unwrap(), "{report}");
+    let details = report.details().to_string();
+    let told = "\n  its threads were blocked, or the process was stopped, for 2.0s or more: \
+                a hook that timed out may have had no turn";
+    assert!(details.contains(told), "{details}");
+}

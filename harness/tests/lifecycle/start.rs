@@ -182,6 +182,9 @@ async fn a_stop_during_the_start_gives_it_a_second_and_no_more() {
         report.is_clean() && report.outcome().stopped_before_ready,
         "{report}"
     );
+    let details = report.details().to_string();
+    let told = "  it was not ready yet: its checks had not passed, or its start was under way";
+    assert_eq!(details.lines().nth(1), Some(told), "{details}");
     let error: StartError = within("the start", start).await.unwrap().unwrap_err();
     assert!(matches!(error.reason(), StartReason::Stopped), "{error:?}");
     assert!(error.report().is_same(&report));

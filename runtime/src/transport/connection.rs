@@ -72,7 +72,8 @@ pub(super) struct Connected {
 /// How often a connection is looked at of whose reset nobody hears: its client has ended its side, or has
 /// sent more behind the request that a handler works on; or, over HTTP/2 and in a drain, its client takes no
 /// bytes and may give up what waits. A client that is gone, or wants nothing, holds its request for so long,
-/// and one that is there costs two system calls in that time.
+/// and one that is there costs two system calls in that time; over HTTP/2 also a copy of what it has sent
+/// ahead, a MiB of it at most.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 enum Stage {

@@ -286,6 +286,31 @@ fn the_requests_of_a_case_outlive_the_protocol_that_it_does_not_need() {
 }
 
 #[test]
+fn on_the_way_to_the_smallest_case_no_client_asks_more_often_than_it_did_or_an_orchestrator_does() {
+    let asks = |case: &Scenario| {
+        let every = |client: &Client| match &client.does {
+            ClientDoes::Probe { every_ms, .. } => Some(*every_ms),
+            _ => None,
+        };
+        case.clients.iter().filter_map(every).min()
+    };
+    let mut found = 0;
+    for case in (0..400).map(Case::new) {
+        let Some(least) = asks(&case.scenario).map(|every| every.min(1000)) else {
+            continue;
+        };
+        let shrunk = shrink(&case.scenario, u32::MAX, |simpler| {
+            let asked = asks(simpler);
+            assert!(asked.is_none_or(|every| every >= least), "{simpler:#?}");
+            asked.is_some()
+        });
+        assert_eq!(asks(&shrunk.smallest), Some(1000));
+        found += 1;
+    }
+    assert!(found >= 5, "{found} of the cases have one that asks");
+}
+
+#[test]
 fn shrinking_ends_when_its_runs_are_used_up() {
     let case = Case::new(1).scenario;
     let mut runs = 0;
