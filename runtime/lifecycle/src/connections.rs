@@ -165,7 +165,8 @@ pub struct Tally {
     /// connection that broke is not among them: it may be the client's own, where it is sent back what it
     /// no longer sends.
     pub failed: u64,
-    /// Reached us after the connection had been closed to new work, and was never begun.
+    /// Reached us after the connection had been closed to new work, or behind answers of HTTP/2 that its peer
+    /// did not take, and was never begun.
     pub late_unprocessed: u64,
     /// HTTP/2 streams beyond the last one that GOAWAY named: never begun, safe to retry.
     pub refused_retryable: u64,

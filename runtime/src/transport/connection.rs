@@ -199,6 +199,9 @@ impl Connected {
                     self.look_at = None;
                     self.account.seen.asks_for_look();
                 }
+                if self.looks_once_more(cx).is_ready() {
+                    return Poll::Ready(());
+                }
                 self.machine.handle_timeout(now);
                 rang = true;
             }
@@ -211,7 +214,8 @@ impl Connected {
     /// When there is something to do though nothing comes.
     fn due(&mut self) -> Option<Instant> {
         let due = self.machine.poll_timeout();
-        let works = matches!(self.stage, Stage::Speaking(_)) && self.account.in_flight() > 0;
+        let in_flight = self.told.in_flight.max(self.account.in_flight());
+        let works = matches!(self.stage, Stage::Speaking(_)) && in_flight > 0;
         if !works || !self.account.seen.is_unwatched() {
             self.look_at = None;
             return due;
@@ -221,6 +225,21 @@ impl Connected {
             .look_at
             .get_or_insert_with(|| sink.now() + BETWEEN_LOOKS);
         Some(due.map_or(look, |due| due.min(look)))
+    }
+
+    /// HTTP/2, in a drain: whoever is about to be given up, since it takes no bytes, may have asked something in
+    /// the meantime.
+    fn looks_once_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let speaks = matches!(self.stage, Stage::Speaking(_));
+        let is_http2 = self.machine.protocol() == Protocol::Http2;
+        let is_quiet = self.obeyed.drains() && !self.obeyed.forces() && self.told.in_flight == 0;
+        if !speaks || !is_http2 || !is_quiet || !self.account.seen.is_write_blocked() {
+            return Poll::Pending;
+        }
+        self.account.seen.asks_for_look();
+        let advanced = self.advance(cx);
+        self.observe();
+        advanced
     }
 
     /// Whether the timer rings, also where a peer keeps the task so busy that tokio would have it

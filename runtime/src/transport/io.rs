@@ -204,6 +204,7 @@ impl AsyncRead for ConnectionIo {
             }
             Poll::Ready(Err(_)) => this.account.broken.connection_breaks(),
             Poll::Pending => {
+                this.account.seen.ask_for_more(true);
                 // Nothing is left to read: the peer has not begun anything that we could lose. The kernel
                 // itself is asked. Where the thread that polls it for tokio has not got a turn yet, bytes
                 // are there that tokio knows nothing of, and wake this task when it does.

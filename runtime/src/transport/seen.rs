@@ -25,6 +25,8 @@ pub(super) struct Seen {
     answers: AtomicU64,
     /// HTTP/2: how much was written behind the last end of an answer.
     last_words: AtomicU32,
+    /// HTTP/2: all that came was looked at, and more is asked for.
+    asks_for_more: AtomicBool,
     /// Nobody is woken by what the peer does: HTTP/1, if the connection breaks while a handler works;
     /// HTTP/2, in a drain, while a write waits.
     unwatched: AtomicBool,
@@ -94,6 +96,16 @@ impl Seen {
 
     pub(super) fn last_words(&self) -> u32 {
         self.last_words.load(Ordering::Relaxed)
+    }
+
+    /// HTTP/2: h2 asks for more than came, or more has come.
+    #[inline]
+    pub(super) fn ask_for_more(&self, asks: bool) {
+        self.asks_for_more.store(asks, Ordering::Relaxed);
+    }
+
+    pub(super) fn asks_for_more(&self) -> bool {
+        self.asks_for_more.load(Ordering::Relaxed)
     }
 
     /// Whether the task is woken if the connection breaks.

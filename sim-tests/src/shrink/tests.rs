@@ -288,9 +288,11 @@ fn the_requests_of_a_case_outlive_the_protocol_that_it_does_not_need() {
 #[test]
 fn on_the_way_to_the_smallest_case_no_client_asks_more_often_than_it_did_or_an_orchestrator_does() {
     let asks = |case: &Scenario| {
-        let every = |client: &Client| match &client.does {
-            ClientDoes::Probe { every_ms, .. } => Some(*every_ms),
-            _ => None,
+        let every = |client: &Client| {
+            if let ClientDoes::Probe { every_ms, .. } = &client.does {
+                return Some(*every_ms);
+            }
+            None
         };
         case.clients.iter().filter_map(every).min()
     };

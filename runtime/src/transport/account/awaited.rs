@@ -5,6 +5,9 @@
 //! Such an answer is waited for by nobody, and is its client's doing, by force as well. Which ones those are
 //! nobody says, for HTTP/2 tells nobody the stream of a request; how many they are, the frames do.
 //!
+//! A stream that h2 has not looked at, as long as the peer takes no bytes, is no request in flight. It holds the
+//! connection all the same, or its client would never know that nobody has begun it.
+//!
 //! **Invariant:** as long as a task attends to a request that is work, or an answer of work is wanted,
 //! something is awaited.
 //! **Invariant:** what is cut and what is given up is told apart by number; of several on one connection
@@ -38,8 +41,8 @@ impl Account {
         self.begun().saturating_sub(unattended)
     }
 
-    /// What a drain waits for: work in flight, but for answers that are given up. Where infrastructure's are
-    /// on their way too, more may be waited for than is wanted, and never less.
+    /// What a drain waits for: work in flight, but for answers that are given up; or else what is to come. Where
+    /// infrastructure's are on their way too, more may be waited for than is wanted, and never less.
     pub(in crate::transport) fn awaited_work(&self) -> u64 {
         let made = self.infrastructure_made.load(Ordering::Acquire);
         if self.protocol() != Protocol::Http2 {
@@ -47,11 +50,27 @@ impl Account {
         }
         let wanted = self.wanted();
         let work = self.work_but(made.max(wanted.in_vain()));
+        let to_come = u64::from(self.to_come_in(&wanted) > 0);
         let Some(most) = wanted.most(self.begun()) else {
-            return work;
+            return work.max(to_come);
         };
         let attended = self.attended().saturating_sub(wanted.ahead());
-        work.min(most).max(attended)
+        work.min(most).max(attended).max(to_come)
+    }
+
+    /// How many streams have come that h2 does not look at before the peer takes more bytes.
+    fn to_come_in(&self, wanted: &Wanted) -> u64 {
+        if self.seen.is_blocked() {
+            wanted.to_come(self.seen.asks_for_more())
+        } else {
+            0
+        }
+    }
+
+    /// HTTP/2: the peer has not taken what h2 had to say, and so nobody has looked at what it has asked since.
+    pub(in crate::transport) fn ends_unread(&self) {
+        let to_come = self.to_come_in(&self.wanted());
+        self.late.fetch_add(to_come, Ordering::Relaxed);
     }
 
     /// From here on everything is cut that does not end by itself.

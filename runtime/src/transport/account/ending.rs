@@ -40,8 +40,9 @@ impl Account {
 
     pub(super) fn close(&self) {
         let mut ending = std::mem::take(&mut *lock(&self.ending));
+        let is_http2 = self.protocol() == Protocol::Http2;
         if ending.in_order.is_some() {
-            if self.protocol() == Protocol::Http2 {
+            if is_http2 {
                 self.flushed_or_dropped(self.handed_over());
             } else {
                 self.flushed(self.handed_over());
@@ -73,6 +74,12 @@ impl Account {
             .map(|known| known.end);
         let end = match ending.end {
             Some(ConnectionEnd::Failed) => in_order.unwrap_or(ConnectionEnd::Failed),
+            // It took no bytes, and so nobody has looked at what it has asked; nothing was cut for that.
+            Some(ConnectionEnd::Cut | ConnectionEnd::Graceful)
+                if tally.cut == 0 && tally.late_unprocessed > 0 && is_http2 =>
+            {
+                ConnectionEnd::TimedOut
+            }
             // What was to be cut made it in the time that resets get.
             Some(ConnectionEnd::Cut) if tally.cut == 0 => ConnectionEnd::Graceful,
             Some(end) => end,

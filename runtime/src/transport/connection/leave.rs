@@ -36,6 +36,9 @@ impl Connected {
         if end == ConnectionEnd::Cut {
             self.account.forces();
         }
+        if self.obeyed.stops() && self.account.protocol() == Protocol::Http2 {
+            self.account.ends_unread();
+        }
         self.machine
             .handle(self.inner.sink.now(), Input::Ended(end));
         self.account.ends(end);

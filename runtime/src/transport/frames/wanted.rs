@@ -6,7 +6,9 @@
 //!
 //! Not every stream that comes is served: h2 refuses what is malformed or one too many, and says so behind all
 //! that waits. Which one that was it tells nobody. But it hands out requests in the order of their streams: of
-//! those that came since all had been sorted out, no more are served than requests have begun since.
+//! those that it has looked at since all had been sorted out, no more are served than requests have begun since.
+//! It looks at no more where it cannot write what it has to say by itself, a PING's answer for instance. It has
+//! looked at all that came when it asks for more.
 //!
 //! **Invariant:** what is remembered is bounded, whatever the peer does; who is not remembered wants all that
 //! there is.
@@ -27,9 +29,13 @@ pub(in crate::transport) struct Wanted {
     in_vain: u64,
     /// Those that their client has reset, with h2 not having read that.
     ahead: Vec<u32>,
+    /// Those that have begun, and were not reset, in what h2 has not read.
+    unread: Vec<u32>,
     /// How many streams have begun.
     begun: u64,
     newest: u32,
+    /// Up to this stream h2 has looked at all.
+    looked: u32,
     /// Up to this stream all are sorted out, with so many requests.
     sorted: u32,
     requests: u64,
@@ -43,6 +49,9 @@ impl Wanted {
     pub(in crate::transport) fn begins(&mut self, stream: u32) {
         self.begun += 1;
         self.newest = stream;
+        if !self.unread.is_empty() {
+            self.unread.retain(|unread| *unread > stream);
+        }
         if self.open.len() < MOST_STREAMS {
             self.open.push(stream);
         } else {
@@ -50,10 +59,11 @@ impl Wanted {
         }
     }
 
-    /// So many requests have begun. Where a stream has come to none of them, h2 has refused it, or has not come
-    /// to it: then it is as before.
+    /// h2 has asked for more than came, with so many requests having begun by now. Where a stream has come to
+    /// none of them, h2 has refused it, or nobody has taken it: then nothing is sorted out.
     #[inline]
     pub(in crate::transport) const fn sort(&mut self, requests: u64) {
+        self.looked = self.newest;
         if self.begun == requests {
             self.sorted = self.newest;
             self.requests = requests;
@@ -62,8 +72,25 @@ impl Wanted {
 
     /// None of the streams beyond this one is served.
     pub(in crate::transport) fn none_beyond(&mut self, last: u32) {
-        self.open
-            .truncate(self.open.partition_point(|open| *open <= last));
+        for streams in [&mut self.open, &mut self.unread] {
+            streams.truncate(streams.partition_point(|stream| *stream <= last));
+        }
+    }
+
+    /// What h2 has not read is looked through from its beginning.
+    #[cold]
+    pub(in crate::transport) fn looks_ahead(&mut self) {
+        self.unread.clear();
+    }
+
+    /// A stream has begun, later than all others, and h2 has not read that.
+    #[cold]
+    pub(in crate::transport) fn begins_ahead(&mut self, stream: u32) {
+        if self.unread.len() < MOST_STREAMS {
+            self.unread.push(stream);
+        } else {
+            self.lost = true;
+        }
     }
 
     /// Whether it was open until now.
@@ -83,6 +110,7 @@ impl Wanted {
     /// The client has reset this stream, and h2 has not read that.
     #[cold]
     pub(in crate::transport) fn given_up_ahead(&mut self, stream: u32) {
+        self.unread.retain(|unread| *unread != stream);
         if self.ends(stream) {
             self.ahead.push(stream);
         }
@@ -140,11 +168,22 @@ impl Wanted {
 
     /// No more answers than this are wanted, of so many requests that have begun; `None` if nobody knows.
     pub(in crate::transport) fn most(&self, requests: u64) -> Option<u64> {
-        let sorted = self.open.partition_point(|open| *open <= self.sorted);
+        let sorted = self.up_to(self.sorted);
         let known = (sorted + self.written.len()) as u64 + self.late;
         let more = (self.open.len() - sorted) as u64;
         let most = known + more.min(requests.saturating_sub(self.requests));
         (!self.lost).then_some(most)
+    }
+
+    /// How many streams came that h2 has not looked at: they may become requests yet. Whether it has `asked` for
+    /// more since the last of them came.
+    pub(in crate::transport) fn to_come(&self, asked: bool) -> u64 {
+        let looked = if asked { self.newest } else { self.looked };
+        (self.open.len() - self.up_to(looked) + self.unread.len()) as u64
+    }
+
+    fn up_to(&self, stream: u32) -> usize {
+        self.open.partition_point(|open| *open <= stream)
     }
 }
 
@@ -221,6 +260,47 @@ mod tests {
         wanted.sort(3);
         wanted.given_up(7);
         assert_eq!((wanted.most(3), wanted.most(4)), (Some(2), Some(2)));
+    }
+
+    #[test]
+    fn what_h2_has_not_looked_at_may_become_a_request() {
+        let mut wanted = begun([1]);
+        wanted.sort(1);
+        wanted.begins(3);
+        wanted.begins(5);
+        assert_eq!((wanted.to_come(false), wanted.to_come(true)), (2, 0));
+        wanted.given_up(3);
+        assert_eq!(wanted.to_come(false), 1);
+        // It has looked at both of them.
+        wanted.sort(1);
+        assert_eq!(wanted.to_come(false), 0);
+        wanted.begins(7);
+        assert_eq!(wanted.to_come(false), 1);
+        wanted.none_beyond(5);
+        assert_eq!(wanted.to_come(false), 0);
+    }
+
+    #[test]
+    fn what_h2_has_not_read_may_become_a_request() {
+        let mut wanted = begun([1]);
+        wanted.sort(1);
+        // Looked through twice.
+        for stream in [3, 5, 3, 5, 7, 9] {
+            if stream == 3 {
+                wanted.looks_ahead();
+            }
+            wanted.begins_ahead(stream);
+        }
+        assert_eq!(wanted.to_come(true), 4);
+        wanted.given_up_ahead(7);
+        assert_eq!((wanted.to_come(true), wanted.ahead()), (3, 0));
+        // It reads a part.
+        wanted.begins(3);
+        assert_eq!(wanted.unread, [5, 9]);
+        wanted.none_beyond(5);
+        assert_eq!(wanted.to_come(true), 1);
+        wanted.looks_ahead();
+        assert_eq!(wanted.to_come(true), 0);
     }
 
     #[test]

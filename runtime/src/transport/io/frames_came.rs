@@ -27,6 +27,7 @@ impl ConnectionIo {
     pub(super) fn came(&mut self, bytes: &[u8]) {
         let account = &self.account;
         let stays = account.partings.is_present();
+        account.seen.ask_for_more(false);
         let mut wanted = account.wanted();
         wanted.sort(account.begun());
         self.uploads.came(bytes, stays, |change| match change {
@@ -42,8 +43,8 @@ impl ConnectionIo {
         account.expects(&self.uploads);
     }
 
-    /// What its client gives up while a write waits, in a drain. h2 does not read then if it has something to
-    /// say by itself, as GOAWAY, and so hears of no reset before the peer takes bytes again.
+    /// What its client gives up while a write waits, in a drain, and what it begins. h2 does not read then if it
+    /// has something to say by itself, as GOAWAY, and so hears of neither before the peer takes bytes again.
     #[cold]
     pub(super) fn looks_ahead(&self) {
         let account = &self.account;
@@ -53,16 +54,18 @@ impl ConnectionIo {
             return;
         };
         seen.watch(false);
-        let mut wanted = account.wanted();
-        if wanted.most(account.begun()) == Some(0) {
-            return;
-        }
         let bytes = socket.peek(AHEAD);
-        self.uploads.clone().came(&bytes, false, |change| {
-            if let Change::Resets { stream, .. } = change {
-                wanted.given_up_ahead(stream);
-            }
-        });
+        let mut wanted = account.wanted();
+        wanted.looks_ahead();
+        self.uploads
+            .clone()
+            .came(&bytes, false, |change| match change {
+                Change::Begins(stream) => wanted.begins_ahead(stream),
+                Change::Resets { stream, .. } => wanted.given_up_ahead(stream),
+            });
+        if let Some(last) = self.frames.as_ref().and_then(|it| it.last_begun()) {
+            wanted.none_beyond(last);
+        }
     }
 
     /// The same, of a connection whose frames are worth a look: `bytes` are what was held back, and what
