@@ -13,6 +13,8 @@
 
 #[path = "transport/app.rs"]
 mod app;
+#[path = "transport/behind.rs"]
+mod behind;
 #[path = "transport/clients.rs"]
 mod clients;
 #[path = "transport/early.rs"]

@@ -1,0 +1,159 @@
+//! Requests that nobody can look at as long as their client takes no bytes: h2 reads nothing over what it has to
+//! say by itself. No stop leaves them without a word. Linux tells what its kernel has sent.
+#![cfg(target_os = "linux")]
+
+use lamplighter::ConnectionEnd::{Graceful, TimedOut};
+use lamplighter_harness::{Manners, Probe, Seen};
+
+use crate::given_up::{ABORTED, BOOK, upload};
+use crate::over::Requests;
+use crate::stage::{Setting, Stage, plan};
+use crate::unsent::waits_for;
+use crate::{CANCEL, millis, secs};
+
+/// REFUSED_STREAM of RFC 9113, 7.
+const REFUSED_STREAM: u32 = 7;
+
+/// A PING, whose answer does not fit in behind what is stuck: until it does, h2 leaves alone what came behind it.
+const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0anybody?";
+
+/// The head of a request to `/echo` on the third stream, whose body is to come.
+const ECHO: &[u8] = b"\0\0\x0c\x01\x04\0\0\0\x03\x83\x86\x04\x05/echo\x01\x01x";
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_h2_does_not_look_at_before_it_can_write_is_not_taken_for_a_refused_one() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, BOOK).await;
+    // Two books are more than the connection's first window.
+    let by = u32::try_from(BOOK).unwrap();
+    probe.send_frame(8, 0, 0, &by.to_be_bytes()).await.unwrap();
+    stage.gate.open();
+    stage.passes(millis(1)).await;
+    probe.send([PING, ECHO].concat()).await.unwrap();
+    stage.passes(millis(1)).await;
+    upload(&mut probe, 3).await;
+    stage.passes(millis(1)).await;
+    assert_eq!(probe.streamed(1).await.body.len(), BOOK);
+    stage.in_flight(1).await;
+    stage.drains().await;
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 1);
+    let known = probe.streamed(3).await;
+    assert_eq!((known.body.len(), known.ended), (BOOK, true));
+    assert_eq!(probe.end().await, Seen::Fin);
+    let over = stage.over().await.ended([Graceful]).answered(2);
+    over.drained_in(secs(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_given_up_an_answer_hears_what_becomes_of_a_request_that_h2_could_not_look_at() {
+    // It comes with what h2 has read, or stays in the kernel; and the drain is young, or not any more.
+    for (at_once, young) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut stage = Stage::running().await;
+        let mut probe = waits_for(&stage, true, BOOK).await;
+        stage.gate.open();
+        stage.passes(millis(1)).await;
+        probe.send(PING).await.unwrap();
+        if !at_once {
+            stage.passes(millis(1)).await;
+        }
+        probe.send(ECHO).await.unwrap();
+        probe.send_data(3, b"late", true).await.unwrap();
+        probe.reset_stream(1, CANCEL).await.unwrap();
+        stage.passes(millis(1)).await;
+        stage.drains().await;
+        stage
+            .passes(if young { millis(900) } else { secs(600) })
+            .await;
+        assert_eq!(stage.handle.in_flight(), 1);
+        let known = probe.streamed(3).await;
+        assert_eq!(probe.end().await, Seen::Fin);
+        let over = stage.over().await.ended([Graceful]);
+        if young {
+            assert_eq!((&known.body[..], known.ended), (&b"late"[..], true));
+            over.requests(Requests {
+                answered: 1,
+                ..ABORTED
+            });
+        } else {
+            assert_eq!(known.reset, Some(REFUSED_STREAM), "{known:?}");
+            over.requests(Requests {
+                refused: 1,
+                ..ABORTED
+            });
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_behind_words_that_its_client_does_not_take_is_refused_to_its_face() {
+    for in_the_drain in [false, true] {
+        let mut stage = Stage::running().await;
+        let mut probe = Probe::connect_narrow(stage.addr, 4096).await.unwrap();
+        probe.http2(Manners::Polite).await.unwrap();
+        probe.send(PING.repeat(3000)).await.unwrap();
+        stage.passes(millis(1)).await;
+        let echo = ECHO.to_vec();
+        if in_the_drain {
+            stage.drains().await;
+            stage.passes(millis(300)).await;
+        }
+        probe.send(echo).await.unwrap();
+        probe.send_data(3, b"late", true).await.unwrap();
+        if !in_the_drain {
+            stage.passes(millis(1)).await;
+            stage.drains().await;
+        }
+        stage.passes(secs(600)).await;
+        let known = probe.streamed(3).await;
+        assert_eq!(known.reset, Some(REFUSED_STREAM), "{known:?}");
+        assert_eq!(probe.end().await, Seen::Fin);
+        let over = stage.over().await.ended([Graceful]);
+        over.requests(Requests {
+            refused: 1,
+            ..Requests::default()
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nobody_could_look_at_before_the_deadline_is_late_and_cuts_nothing() {
+    let plan = plan().drain_timeout(secs(7));
+    let mut stage = Setting::new(plan).running().await;
+    let mut probe = Probe::connect_narrow(stage.addr, 4096).await.unwrap();
+    probe.http2(Manners::Polite).await.unwrap();
+    probe.send(PING.repeat(3000)).await.unwrap();
+    probe.send(ECHO).await.unwrap();
+    stage.passes(millis(1)).await;
+    stage.drains().await;
+    stage.passes(millis(7100)).await;
+    let over = stage.over().await.ended([TimedOut]).requests(Requests {
+        late: 1,
+        ..Requests::default()
+    });
+    over.drained_in(secs(7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_request_that_is_given_up_before_h2_could_look_at_it() {
+    for at_once in [true, false] {
+        let mut stage = Stage::running().await;
+        let mut probe = waits_for(&stage, true, BOOK).await;
+        stage.gate.open();
+        stage.passes(millis(1)).await;
+        probe.send(PING).await.unwrap();
+        if !at_once {
+            stage.passes(millis(1)).await;
+        }
+        probe.send(ECHO).await.unwrap();
+        stage.passes(millis(1)).await;
+        stage.drains().await;
+        for stream in [1, 3] {
+            stage.passes(secs(60)).await;
+            assert_eq!(stage.handle.in_flight(), 1);
+            probe.reset_stream(stream, CANCEL).await.unwrap();
+        }
+        stage.passes(millis(2200)).await;
+        stage.over().await.ended([TimedOut]).requests(ABORTED);
+    }
+}
