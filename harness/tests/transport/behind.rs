@@ -157,3 +157,58 @@ async fn nobody_waits_for_a_request_that_is_given_up_before_h2_could_look_at_it(
         stage.over().await.ended([TimedOut]).requests(ABORTED);
     }
 }
+
+/// Two requests without a body: the head of the first is one frame, that of the second two.
+const HEADS: [&[u8]; 2] = [
+    b"\0\0\x0a\x01\x05\0\0\0\x03\x82\x86\x04\x03/no\x01\x01x",
+    b"\0\0\x07\x01\x01\0\0\0\x03\x82\x86\x04\x03/no\0\0\x03\x09\x04\0\0\0\x03\x01\x01x",
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_head_ends_in_what_h2_cannot_read_hears_what_becomes_of_it() {
+    for head in HEADS {
+        for read in [1, 9, 12, 16, head.len() - 1] {
+            let mut stage = Stage::running().await;
+            let mut probe = waits_for(&stage, true, BOOK).await;
+            stage.gate.open();
+            stage.passes(millis(1)).await;
+            let (before, behind) = head.split_at(read);
+            probe.send(before).await.unwrap();
+            stage.passes(millis(1)).await;
+            stage.drains().await;
+            stage.passes(millis(1)).await;
+            probe.send(behind).await.unwrap();
+            probe.reset_stream(1, CANCEL).await.unwrap();
+            stage.passes(secs(600)).await;
+            assert_eq!(stage.handle.in_flight(), 1, "{read} of {head:?}");
+            let known = probe.streamed(3).await;
+            assert_eq!(known.reset, Some(REFUSED_STREAM), "{known:?}");
+            assert_eq!(probe.end().await, Seen::Fin);
+            let over = stage.over().await.ended([Graceful]);
+            over.requests(Requests {
+                refused: 1,
+                ..ABORTED
+            });
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_head_that_does_not_end() {
+    for head in HEADS {
+        for (read, sent) in [(0, 9), (9, 12), (12, 16), (16, 16), (0, head.len() - 1)] {
+            let mut stage = Stage::running().await;
+            let mut probe = waits_for(&stage, true, BOOK).await;
+            stage.gate.open();
+            stage.passes(millis(1)).await;
+            probe.reset_stream(1, CANCEL).await.unwrap();
+            probe.send(&head[..read]).await.unwrap();
+            stage.passes(millis(1)).await;
+            stage.drains().await;
+            stage.passes(millis(1)).await;
+            probe.send(&head[read..sent]).await.unwrap();
+            stage.passes(millis(2200)).await;
+            stage.over().await.ended([TimedOut]);
+        }
+    }
+}

@@ -10,7 +10,10 @@
 use bytes::Buf;
 
 use super::head::PartialHead;
-use super::{DATA, END_STREAM, HEAD, HEADERS, Heads, MOST_STREAMS, NONE_YET, Position, RST_STREAM};
+use super::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEAD, HEADERS, Heads, MOST_STREAMS, NONE_YET,
+    Position, RST_STREAM,
+};
 
 /// `PRI * HTTP/2.0` and so on, before the first frame (RFC 9113, 3.4).
 const PREFACE: usize = 24;
@@ -26,10 +29,33 @@ pub(in crate::transport) struct Uploads {
     left: usize,
     /// The stream whose request ends with the last byte of the frame, or 0.
     ends: u32,
-    /// A head that came in part.
+    /// The head of a frame that came in part.
     head: PartialHead,
+    /// Whether the last frame was of the newest stream's head.
+    block: Block,
     /// What small frames of bodies have been held against the peer while their streams stayed.
     charged: u32,
+}
+
+/// The head of a request: a frame, and those that go on with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Block {
+    /// The last frame was none of a head.
+    None,
+    /// It was the last of a head.
+    Ends,
+    /// Others of that head follow.
+    GoesOn,
+}
+
+impl Block {
+    const fn with(flags: u8) -> Self {
+        if flags & END_HEADERS == 0 {
+            Self::GoesOn
+        } else {
+            Self::Ends
+        }
+    }
 }
 
 /// What its peer does to a stream.
@@ -57,6 +83,7 @@ impl Default for Uploads {
             left: PREFACE,
             ends: 0,
             head: PartialHead::default(),
+            block: Block::None,
             charged: 0,
         }
     }
@@ -75,6 +102,16 @@ impl Uploads {
     /// The newest stream that has begun.
     pub(in crate::transport) const fn newest(&self) -> u32 {
         self.newest
+    }
+
+    /// Whether the head of the newest stream's request came in part.
+    #[cold]
+    pub(in crate::transport) fn is_in_head(&self) -> bool {
+        match self.block {
+            Block::None => false,
+            Block::Ends => self.left > 0,
+            Block::GoesOn => true,
+        }
     }
 
     /// Where what comes next begins.
@@ -129,9 +166,14 @@ impl Uploads {
         self.left = u32::from_be_bytes([0, a, b, c]) as usize;
         let stream = u32::from_be_bytes(stream) & NONE_YET;
         let ends = flags & END_STREAM != 0;
+        self.block = match self.block {
+            Block::GoesOn if kind == CONTINUATION => Block::with(flags),
+            Block::GoesOn | Block::Ends | Block::None => Block::None,
+        };
         match kind {
             HEADERS if stream > self.newest => {
                 self.newest = stream;
+                self.block = Block::with(flags);
                 changes(Change::Begins(stream));
                 if !ends {
                     self.opens(stream);
@@ -263,6 +305,48 @@ mod tests {
                     "{told} at {so_far} in pieces of {size}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_request_has_come_in_part_up_to_the_last_byte_of_its_last_frame() {
+        let frames = [
+            (vec![0; PREFACE], None),
+            (frame(HEADERS, 0, 1, b"the head"), Some(true)),
+            (frame(CONTINUATION, 0, 1, b"goes on"), Some(true)),
+            (
+                frame(CONTINUATION, END_HEADERS, 1, b"and ends"),
+                Some(false),
+            ),
+            (frame(DATA, 0, 1, b"body"), None),
+            (
+                frame(HEADERS, END_HEADERS | END_STREAM, 1, b"trailers"),
+                None,
+            ),
+            (frame(HEADERS, END_HEADERS, 3, b"all of it"), Some(false)),
+            (frame(CONTINUATION, 0, 3, b"of no head"), None),
+            (frame(HEADERS, 0, 5, b""), Some(true)),
+            (frame(RST_STREAM, 0, 5, &[0; 4]), None),
+        ];
+        let mut uploads = Uploads::default();
+        let mut goes_on = false;
+        for (number, (frame, behind)) in frames.iter().enumerate() {
+            for (at, byte) in frame.iter().enumerate() {
+                let known = at + 1 >= HEAD;
+                uploads.came(&[*byte], false, |_| {});
+                let last = at + 1 == frame.len();
+                let expected = match behind {
+                    _ if !known => goes_on,
+                    Some(goes_on) => *goes_on || !last,
+                    None => false,
+                };
+                assert_eq!(
+                    uploads.is_in_head(),
+                    expected,
+                    "byte {at} of frame {number}"
+                );
+            }
+            goes_on = behind.unwrap_or_default();
         }
     }
 

@@ -29,7 +29,7 @@ pub(in crate::transport) struct Wanted {
     in_vain: u64,
     /// Those that their client has reset, with h2 not having read that.
     ahead: Vec<u32>,
-    /// Those that have begun, and were not reset, in what h2 has not read.
+    /// Those whose heads have their ends, and that were not reset, in what h2 has not read.
     unread: Vec<u32>,
     /// How many streams have begun.
     begun: u64,
@@ -50,7 +50,7 @@ impl Wanted {
         self.begun += 1;
         self.newest = stream;
         if !self.unread.is_empty() {
-            self.unread.retain(|unread| *unread > stream);
+            self.closes_ahead(stream);
         }
         if self.open.len() < MOST_STREAMS {
             self.open.push(stream);
@@ -62,8 +62,11 @@ impl Wanted {
     /// h2 has asked for more than came, with so many requests having begun by now. Where a stream has come to
     /// none of them, h2 has refused it, or nobody has taken it: then nothing is sorted out.
     #[inline]
-    pub(in crate::transport) const fn sort(&mut self, requests: u64) {
+    pub(in crate::transport) fn sort(&mut self, requests: u64) {
         self.looked = self.newest;
+        if !self.unread.is_empty() {
+            self.unread.retain(|unread| *unread > self.newest);
+        }
         if self.begun == requests {
             self.sorted = self.newest;
             self.requests = requests;
@@ -83,13 +86,25 @@ impl Wanted {
         self.unread.clear();
     }
 
-    /// A stream has begun, later than all others, and h2 has not read that.
+    /// A stream has begun, later than all others, and h2 has not read all of its head. Those of clients are odd
+    /// (RFC 9113, 5.1.1); who opens more than are remembered is not served.
     #[cold]
     pub(in crate::transport) fn begins_ahead(&mut self, stream: u32) {
-        if self.unread.len() < MOST_STREAMS {
+        if self.unread.len() < MOST_STREAMS && stream % 2 == 1 {
             self.unread.push(stream);
-        } else {
-            self.lost = true;
+        }
+    }
+
+    /// There is no end to this stream's head in all that came: it is no request yet.
+    #[cold]
+    pub(in crate::transport) fn ends_in_head(&mut self, stream: u32) {
+        self.closes_ahead(stream);
+    }
+
+    #[cold]
+    fn closes_ahead(&mut self, stream: u32) {
+        if let Ok(place) = self.unread.binary_search(&stream) {
+            self.unread.remove(place);
         }
     }
 
@@ -110,7 +125,7 @@ impl Wanted {
     /// The client has reset this stream, and h2 has not read that.
     #[cold]
     pub(in crate::transport) fn given_up_ahead(&mut self, stream: u32) {
-        self.unread.retain(|unread| *unread != stream);
+        self.closes_ahead(stream);
         if self.ends(stream) {
             self.ahead.push(stream);
         }
@@ -299,8 +314,23 @@ mod tests {
         assert_eq!(wanted.unread, [5, 9]);
         wanted.none_beyond(5);
         assert_eq!(wanted.to_come(true), 1);
+        // The last of them has only begun, another is no client's, and more than may be open are not served.
         wanted.looks_ahead();
-        assert_eq!(wanted.to_come(true), 0);
+        for stream in [7, 8, 9] {
+            wanted.begins_ahead(stream);
+        }
+        wanted.ends_in_head(9);
+        assert_eq!(wanted.unread, [7]);
+        wanted.looks_ahead();
+        let streams = (11..).step_by(2).take(MOST_STREAMS + 100);
+        for stream in streams.clone() {
+            wanted.begins_ahead(stream);
+        }
+        assert_eq!(wanted.to_come(true), MOST_STREAMS as u64);
+        for stream in streams {
+            wanted.given_up_ahead(stream);
+        }
+        assert_eq!((wanted.to_come(true), wanted.most(1)), (0, Some(1)));
     }
 
     #[test]

@@ -55,14 +55,19 @@ impl ConnectionIo {
         };
         seen.watch(false);
         let bytes = socket.peek(AHEAD);
+        let mut ahead = self.uploads.clone();
         let mut wanted = account.wanted();
         wanted.looks_ahead();
-        self.uploads
-            .clone()
-            .came(&bytes, false, |change| match change {
-                Change::Begins(stream) => wanted.begins_ahead(stream),
-                Change::Resets { stream, .. } => wanted.given_up_ahead(stream),
-            });
+        if ahead.is_in_head() {
+            wanted.begins_ahead(ahead.newest());
+        }
+        ahead.came(&bytes, false, |change| match change {
+            Change::Begins(stream) => wanted.begins_ahead(stream),
+            Change::Resets { stream, .. } => wanted.given_up_ahead(stream),
+        });
+        if ahead.is_in_head() {
+            wanted.ends_in_head(ahead.newest());
+        }
         if let Some(last) = self.frames.as_ref().and_then(|it| it.last_begun()) {
             wanted.none_beyond(last);
         }
