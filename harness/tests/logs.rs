@@ -8,6 +8,8 @@
 
 #[path = "logs/left.rs"]
 mod left;
+#[path = "logs/readiness.rs"]
+mod readiness;
 
 use std::net::TcpListener;
 use std::panic::resume_unwind;

@@ -29,6 +29,7 @@ pub(super) use messages::descriptor_set;
 pub(crate) use round::Answers;
 
 use crate::os::clock::Clock;
+use crate::os::log;
 use crate::os::tasks::let_go;
 use crate::os::watch as changes;
 
@@ -112,10 +113,19 @@ impl Health {
     /// once. The empty name stands for the server itself, and can only add to what the lifecycle
     /// says: it cannot make a server ready that is not.
     pub fn set(&self, component: impl Into<String>, status: ServingStatus) {
-        let component: String = component.into();
-        let before = lock(&self.inner.components).insert(component.into(), status);
-        if before != Some(status) {
-            self.changed();
+        let component: Arc<str> = component.into().into();
+        let before = lock(&self.inner.components).insert(Arc::clone(&component), status);
+        if before == Some(status) {
+            return;
+        }
+        self.changed();
+        if self.is_ready() {
+            let server = if component.is_empty() {
+                "the server"
+            } else {
+                &component
+            };
+            log::info!(target: "lamplighter::health", "{server} is set to {status}");
         }
     }
 
@@ -185,6 +195,9 @@ impl Health {
             let asked = join_all(checks.iter().map(async |check| {
                 if check.ask(&self.inner.clock).await {
                     self.changed();
+                }
+                if self.is_ready() {
+                    check.tell(self.inner.clock.now());
                 }
             }));
             tokio::select! {

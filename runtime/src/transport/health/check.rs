@@ -3,6 +3,7 @@
 //! **Invariant:** an error, a panic and silence are all one thing: down.
 //! **Invariant:** whoever is asked is asked by one at a time, and the others share the answer, even one
 //! that is not kept: however many ask, nobody waits for more than two.
+//! **Invariant:** however often its answer changes, and whoever asks, it is told of once a second at most.
 
 use std::fmt;
 use std::future::Future;
@@ -17,6 +18,7 @@ use lamplighter_lifecycle::Instant;
 
 use super::lock;
 use crate::os::clock::Clock;
+use crate::os::log;
 use crate::os::tasks::panic_message;
 use crate::transport::BoxError;
 
@@ -26,6 +28,9 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// As often as a kubelet can ask. However many ask, what is behind the check is asked once a second.
 const CACHE: Duration = Duration::from_secs(1);
+
+/// So long the log says nothing more of a check that changes its mind.
+const BETWEEN_LINES: Duration = Duration::from_secs(1);
 
 /// Whoever watches is told of a check that is never kept for longer as often as this.
 #[cfg(feature = "grpc")]
@@ -41,6 +46,7 @@ pub struct Check {
     timeout: Duration,
     cache: Duration,
     latest: Mutex<Option<Latest>>,
+    told: Mutex<Told>,
     turn: tokio::sync::Mutex<()>,
     /// How often it was asked.
     asked: AtomicU64,
@@ -54,6 +60,13 @@ pub(super) struct Latest {
     pub(super) at: Instant,
     pub(super) took: Duration,
     pub(super) answer: Result<(), Arc<str>>,
+}
+
+/// What the log has said of a check last.
+#[derive(Default)]
+struct Told {
+    red: bool,
+    at: Option<Instant>,
 }
 
 impl Check {
@@ -78,6 +91,7 @@ impl Check {
             timeout: TIMEOUT,
             cache: CACHE,
             latest: Mutex::default(),
+            told: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             asked: AtomicU64::default(),
         }
@@ -128,6 +142,31 @@ impl Check {
         }
         let before = self.is_down();
         self.run(clock).await.is_err() != before
+    }
+
+    /// Logs that it has turned red while the server was ready, and why, or green again.
+    pub(super) fn tell(&self, now: Instant) {
+        let Some(Latest { answer, .. }) = self.latest() else {
+            return;
+        };
+        {
+            let mut told = lock(&self.told);
+            let early = told.at.is_some_and(|at| now < at + BETWEEN_LINES);
+            if told.red == answer.is_err() || early {
+                return;
+            }
+            told.red = answer.is_err();
+            told.at = Some(now);
+        }
+        let name = self.name();
+        match answer {
+            Ok(()) => {
+                log::info!(target: "lamplighter::health", "check {name} is green again");
+            }
+            Err(error) => {
+                log::warn!(target: "lamplighter::health", "not ready any more: check {name} is red: {error}");
+            }
+        }
     }
 
     /// When its last answer will be too old for those who watch.
