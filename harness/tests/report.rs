@@ -151,3 +151,22 @@ async fn of_a_hook_that_timed_out_while_all_was_blocked_it_is_told_that_it_may_h
                 a hook that timed out may have had no turn";
     assert!(details.contains(told), "{details}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn of_a_hook_that_timed_out_it_is_told_what_its_time_was() {
+    let given = Hook::named("given", std::future::pending::<()>).timeout(secs(1));
+    let shared = Hook::named("shared", std::future::pending::<()>).after(["given"]);
+    let server = Server::new(Router::new());
+    server.hook(given).unwrap();
+    server.hook(shared).unwrap();
+    let report = TestServer::here().start(server).await.stop().await;
+    let details = report.details().to_string();
+    let lines: Vec<&str> = details.lines().skip(1).collect();
+    let expected = [
+        "  hook given timed out, after 1.0s: its timeout is 1s",
+        "  hook shared timed out, after 3.0s: its share of hooks_timeout",
+    ];
+    assert_eq!(lines, expected, "{details}");
+    let timeouts: Vec<_> = report.hooks().iter().map(|hook| hook.timeout).collect();
+    assert_eq!(timeouts, [Some(secs(1)), None]);
+}

@@ -93,8 +93,8 @@ async fn a_grace_period_that_is_too_short_is_refused_with_what_to_make_shorter()
     said(
         &exit,
         &[
-            "grace_period of 5 s",
-            "make hooks_timeout or margin shorter, or the grace_period longer than 5 s",
+            "the grace_period is 5 s, allowed is more than 5 s, or hooks_timeout or margin shorter",
+            "GRACE_PERIOD_MS is 5000",
         ],
     );
 }

@@ -175,6 +175,8 @@ pub struct HookReport {
     pub started: Option<Instant>,
     /// How long it took until it was settled, or has taken so far.
     pub took: Duration,
+    /// The timeout that it was given; `None` if it had its share of the hooks' window.
+    pub timeout: Option<Duration>,
     /// Settled by force, and not gone at the end: the process was left with it.
     pub still_running: bool,
 }

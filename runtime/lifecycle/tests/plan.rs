@@ -165,9 +165,8 @@ fn a_grace_period_that_leaves_no_drain_is_refused_instead_of_draining_for_nothin
     );
     assert_eq!(
         refusal(&plan),
-        "nothing of the grace_period of 5 s is left for the drain_timeout: \
-         lame_duck 0 s + hooks_timeout 4 s + margin 1 s = 5 s, allowed is less than the grace_period; \
-         make hooks_timeout or margin shorter, or the grace_period longer than 5 s"
+        "the grace_period is 5 s, allowed is more than 5 s, or hooks_timeout or margin shorter: \
+         lame_duck 0 s + hooks_timeout 4 s + margin 1 s leave nothing of it for the drain_timeout"
     );
     // Who says that there shall be none gets none.
     assert_eq!(plan.drain_timeout(ZERO).check(), Ok(()));

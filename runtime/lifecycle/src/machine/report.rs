@@ -37,6 +37,7 @@ impl Machine {
                     outcome: record.settled.as_ref().map(|(_, outcome)| outcome.clone()),
                     started: record.started,
                     took: settled_at.since(record.started.unwrap_or(settled_at)),
+                    timeout: self.graph.spec(id).and_then(|spec| spec.timeout),
                     still_running: record.still_running,
                 }
             })

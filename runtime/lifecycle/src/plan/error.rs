@@ -68,13 +68,11 @@ pub enum PlanError {
     },
     /// The other parts of the stop leave nothing of the grace period to the drain.
     #[error(
-        "nothing of the grace_period of {} is left for the drain_timeout: lame_duck {} + hooks_timeout {} + \
-         margin {} = {}, allowed is less than the grace_period; make {} shorter, or the grace_period \
-         longer than {}",
-        amount(.grace_period), amount(.lame_duck), amount(.hooks_timeout), amount(.margin),
-        amount(.needed),
+        "the grace_period is {}, allowed is more than {}, or {} shorter: lame_duck {} + hooks_timeout {} + \
+         margin {} leave nothing of it for the drain_timeout",
+        amount(.grace_period), amount(.needed),
         Longest([("lame_duck", *.lame_duck), ("hooks_timeout", *.hooks_timeout), ("margin", *.margin)]),
-        amount(.needed)
+        amount(.lame_duck), amount(.hooks_timeout), amount(.margin)
     )]
     NoTimeToDrain {
         /// The lame duck.

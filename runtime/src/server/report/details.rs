@@ -85,10 +85,10 @@ fn of_hook(report: &Report, failure: &Failure) -> String {
     } else {
         ""
     };
-    let which = if known.outcome == Some(HookOutcome::TimedOut) {
-        ": its timeout, or its share of hooks_timeout"
-    } else {
-        ""
+    let which = match (&known.outcome, known.timeout) {
+        (Some(HookOutcome::TimedOut), Some(timeout)) => format!(": its timeout is {timeout:?}"),
+        (Some(HookOutcome::TimedOut), None) => ": its share of hooks_timeout".to_owned(),
+        _ => String::new(),
     };
     format!("{running}, after {:.1?}{which}", known.took)
 }
