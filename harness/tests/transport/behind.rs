@@ -20,6 +20,26 @@ const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0anybody?";
 /// The head of a request to `/echo` on the third stream, whose body is to come.
 const ECHO: &[u8] = b"\0\0\x0c\x01\x04\0\0\0\x03\x83\x86\x04\x05/echo\x01\x01x";
 
+/// A server with a client that does not take a book.
+async fn leaves_a_book() -> (Stage, Probe) {
+    let mut stage = Stage::running().await;
+    let probe = waits_for(&stage, true, BOOK).await;
+    stage.gate.open();
+    stage.passes(millis(1)).await;
+    (stage, probe)
+}
+
+/// The same, and has begun a request behind that and a PING: at once, or h2 leaves it in the kernel.
+async fn asks_behind_a_book(at_once: bool) -> (Stage, Probe) {
+    let (mut stage, mut probe) = leaves_a_book().await;
+    probe.send(PING).await.unwrap();
+    if !at_once {
+        stage.passes(millis(1)).await;
+    }
+    probe.send(ECHO).await.unwrap();
+    (stage, probe)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_h2_does_not_look_at_before_it_can_write_is_not_taken_for_a_refused_one() {
     let mut stage = Stage::running().await;
@@ -49,15 +69,7 @@ async fn a_request_that_h2_does_not_look_at_before_it_can_write_is_not_taken_for
 async fn who_has_given_up_an_answer_hears_what_becomes_of_a_request_that_h2_could_not_look_at() {
     // It comes with what h2 has read, or stays in the kernel; and the drain is young, or not any more.
     for (at_once, young) in [(true, true), (true, false), (false, true), (false, false)] {
-        let mut stage = Stage::running().await;
-        let mut probe = waits_for(&stage, true, BOOK).await;
-        stage.gate.open();
-        stage.passes(millis(1)).await;
-        probe.send(PING).await.unwrap();
-        if !at_once {
-            stage.passes(millis(1)).await;
-        }
-        probe.send(ECHO).await.unwrap();
+        let (mut stage, mut probe) = asks_behind_a_book(at_once).await;
         probe.send_data(3, b"late", true).await.unwrap();
         probe.reset_stream(1, CANCEL).await.unwrap();
         stage.passes(millis(1)).await;
@@ -137,15 +149,7 @@ async fn a_request_that_nobody_could_look_at_before_the_deadline_is_late_and_cut
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_request_that_is_given_up_before_h2_could_look_at_it() {
     for at_once in [true, false] {
-        let mut stage = Stage::running().await;
-        let mut probe = waits_for(&stage, true, BOOK).await;
-        stage.gate.open();
-        stage.passes(millis(1)).await;
-        probe.send(PING).await.unwrap();
-        if !at_once {
-            stage.passes(millis(1)).await;
-        }
-        probe.send(ECHO).await.unwrap();
+        let (mut stage, mut probe) = asks_behind_a_book(at_once).await;
         stage.passes(millis(1)).await;
         stage.drains().await;
         for stream in [1, 3] {
@@ -168,10 +172,7 @@ const HEADS: [&[u8]; 2] = [
 async fn a_request_whose_head_ends_in_what_h2_cannot_read_hears_what_becomes_of_it() {
     for head in HEADS {
         for read in [1, 9, 12, 16, head.len() - 1] {
-            let mut stage = Stage::running().await;
-            let mut probe = waits_for(&stage, true, BOOK).await;
-            stage.gate.open();
-            stage.passes(millis(1)).await;
+            let (mut stage, mut probe) = leaves_a_book().await;
             let (before, behind) = head.split_at(read);
             probe.send(before).await.unwrap();
             stage.passes(millis(1)).await;
@@ -197,10 +198,7 @@ async fn a_request_whose_head_ends_in_what_h2_cannot_read_hears_what_becomes_of_
 async fn nobody_waits_for_a_head_that_does_not_end() {
     for head in HEADS {
         for (read, sent) in [(0, 9), (9, 12), (12, 16), (16, 16), (0, head.len() - 1)] {
-            let mut stage = Stage::running().await;
-            let mut probe = waits_for(&stage, true, BOOK).await;
-            stage.gate.open();
-            stage.passes(millis(1)).await;
+            let (mut stage, mut probe) = leaves_a_book().await;
             probe.reset_stream(1, CANCEL).await.unwrap();
             probe.send(&head[..read]).await.unwrap();
             stage.passes(millis(1)).await;
