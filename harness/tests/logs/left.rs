@@ -44,6 +44,30 @@ async fn a_client_that_has_not_got_its_answer_by_the_end_of_a_stop_is_named() {
     logs_assert(|lines| is_named(peer, lines));
 }
 
+#[tokio::test(start_paused = true)]
+#[traced_test]
+async fn a_client_whose_request_nobody_could_look_at_is_named() {
+    let app = Router::new().route("/", get(|| async { "never said" }));
+    let server = Server::new(app).plan(Plan::new().drain_timeout(Duration::from_secs(3)));
+    let server = TestServer::here().start(server).await;
+    let mut probe = Probe::connect_narrow(server.addr(), NARROW).await.unwrap();
+    probe.http2(Manners::Polite).await.unwrap();
+    // It does not take what answers these, and h2 reads nothing behind them.
+    let ping = b"\0\0\x08\x06\0\0\0\0\0anybody?";
+    probe.send(ping.repeat(3000)).await.unwrap();
+    probe.open_stream("/").await.unwrap();
+    let report = server.stop().await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(report.connections().tally.late_unprocessed, 1, "{report}");
+    let said = format!(
+        " WARN a_client_whose_request_nobody_could_look_at_is_named: lamplighter::transport: \
+         closed before anybody could look at its last requests: its client took no bytes \
+         connection=conn#1 peer={} requests=1",
+        probe.local_addr().unwrap()
+    );
+    assert!(logs_contain(&said), "{said}");
+}
+
 /// The two ends of a connection, as the kernel tells of them (`proc_net_tcp`).
 struct Ends {
     /// What the server's has sent or is to send, and the client's has not taken.

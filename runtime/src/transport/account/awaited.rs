@@ -67,10 +67,12 @@ impl Account {
         }
     }
 
-    /// HTTP/2: the peer has not taken what h2 had to say, and so nobody has looked at what it has asked since.
-    pub(in crate::transport) fn ends_unread(&self) {
+    /// HTTP/2: the peer has not taken what h2 had to say, and so nobody has looked at what it has asked since:
+    /// so many requests.
+    pub(in crate::transport) fn ends_unread(&self) -> u64 {
         let to_come = self.to_come_in(&self.wanted());
         self.late.fetch_add(to_come, Ordering::Relaxed);
+        to_come
     }
 
     /// From here on everything is cut that does not end by itself.

@@ -37,7 +37,7 @@ impl Connected {
             self.account.forces();
         }
         if self.obeyed.stops() && self.account.protocol() == Protocol::Http2 {
-            self.account.ends_unread();
+            self.tell_unread();
         }
         self.machine
             .handle(self.inner.sink.now(), Input::Ended(end));
@@ -111,6 +111,21 @@ impl Connected {
                 peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
                 answers,
                 "closed: its peer takes no answers of health and reflection"
+            );
+        }
+    }
+
+    /// Counts the requests that nobody could look at, and says that their client will hear nothing of them.
+    fn tell_unread(&self) {
+        let requests = self.account.ends_unread();
+        if requests > 0 {
+            let peer = Peer::current();
+            log::warn!(
+                target: "lamplighter::transport",
+                connection = %self.account.id,
+                peer = peer.as_ref().map(|peer| tracing::field::display(peer.addr())),
+                requests,
+                "closed before anybody could look at its last requests: its client took no bytes"
             );
         }
     }
