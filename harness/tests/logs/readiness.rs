@@ -82,8 +82,9 @@ async fn a_component_that_is_set_to_something_else_is_logged_while_the_server_is
     let health = server.health();
     health.set("orders.v1.Orders", ServingStatus::NotServing);
     health.set("orders.v1.Orders", ServingStatus::Serving);
-    let server = TestServer::here().start(server).await;
+    health.set("cache", ServingStatus::NotServing);
     assert!(!logs_contain("is set to"));
+    let server = TestServer::here().start(server).await;
     for status in [ServingStatus::NotServing, ServingStatus::NotServing] {
         health.set("orders.v1.Orders", status);
     }
@@ -95,6 +96,7 @@ async fn a_component_that_is_set_to_something_else_is_logged_while_the_server_is
             .collect();
         if ends
             == [
+                "cache is set to NOT_SERVING",
                 "orders.v1.Orders is set to NOT_SERVING",
                 "the server is set to NOT_SERVING",
             ]

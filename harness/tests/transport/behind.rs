@@ -197,14 +197,42 @@ async fn a_request_whose_head_ends_in_what_h2_cannot_read_hears_what_becomes_of_
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_head_that_does_not_end() {
     for head in HEADS {
-        for (read, sent) in [(0, 9), (9, 12), (12, 16), (16, 16), (0, head.len() - 1)] {
+        // A part of it comes before the drain, and one behind that; with a PING in front, h2 does not look at it.
+        for (before, behind) in [(0, 9), (9, 12), (12, 16), (16, 16), (0, head.len() - 1)] {
+            for ping in [&[][..], PING] {
+                let (mut stage, mut probe) = leaves_a_book().await;
+                probe.reset_stream(1, CANCEL).await.unwrap();
+                let first = [ping, &head[..before]].concat();
+                probe.send(first).await.unwrap();
+                stage.passes(millis(1)).await;
+                stage.drains().await;
+                stage.passes(millis(1)).await;
+                probe.send(&head[before..behind]).await.unwrap();
+                stage.passes(millis(2200)).await;
+                stage.over().await.ended([TimedOut]);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_a_head_that_is_broken_off_by_another_frame() {
+    const OTHERS: [&[u8]; 3] = [PING, HEADS[0], b"\0\0\x03\x09\x04\0\0\0\x05\x01\x01x"];
+    let head = &HEADS[1][..16];
+    for other in OTHERS {
+        // h2 reads nothing of it, or the head; or all of it without a look.
+        for (before, behind) in [
+            ([PING, &[]].concat(), [head, other].concat()),
+            (head.to_vec(), other.to_vec()),
+            ([PING, head, other].concat(), Vec::new()),
+        ] {
             let (mut stage, mut probe) = leaves_a_book().await;
             probe.reset_stream(1, CANCEL).await.unwrap();
-            probe.send(&head[..read]).await.unwrap();
+            probe.send(before).await.unwrap();
             stage.passes(millis(1)).await;
             stage.drains().await;
             stage.passes(millis(1)).await;
-            probe.send(&head[read..sent]).await.unwrap();
+            probe.send(behind).await.unwrap();
             stage.passes(millis(2200)).await;
             stage.over().await.ended([TimedOut]);
         }

@@ -120,12 +120,7 @@ impl Health {
         }
         self.changed();
         if self.is_ready() {
-            let server = if component.is_empty() {
-                "the server"
-            } else {
-                &component
-            };
-            log::info!(target: "lamplighter::health", "{server} is set to {status}");
+            tell(&component, status);
         }
     }
 
@@ -181,8 +176,16 @@ impl Health {
 
     pub(crate) fn set_readiness(&self, readiness: Readiness) {
         let ready = readiness == Readiness::Ready;
-        if self.inner.ready.swap(ready, Ordering::AcqRel) != ready {
-            self.changed();
+        if self.inner.ready.swap(ready, Ordering::AcqRel) == ready {
+            return;
+        }
+        self.changed();
+        if ready {
+            let components = lock(&self.inner.components).clone();
+            let down = components
+                .iter()
+                .filter(|(_, status)| **status == ServingStatus::NotServing);
+            down.for_each(|(component, status)| tell(component, *status));
         }
     }
 
@@ -272,6 +275,16 @@ impl fmt::Debug for Health {
             .field("checks", &self.checks())
             .finish_non_exhaustive()
     }
+}
+
+/// Logs what a component is set to while the lifecycle has no part in the answers.
+fn tell(component: &str, status: ServingStatus) {
+    let component = if component.is_empty() {
+        "the server"
+    } else {
+        component
+    };
+    log::info!(target: "lamplighter::health", "{component} is set to {status}");
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

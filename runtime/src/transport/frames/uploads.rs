@@ -46,6 +46,9 @@ enum Block {
     Ends,
     /// Others of that head follow.
     GoesOn,
+    /// Something else has followed, or the stream is no client's: nothing that comes is served any more (RFC
+    /// 9113, 4.3 and 5.1.1).
+    Broken,
 }
 
 impl Block {
@@ -104,13 +107,13 @@ impl Uploads {
         self.newest
     }
 
-    /// Whether the head of the newest stream's request came in part.
-    #[cold]
+    /// Whether the head of the newest stream's request came in part, or is none.
+    #[inline]
     pub(in crate::transport) fn is_in_head(&self) -> bool {
         match self.block {
             Block::None => false,
             Block::Ends => self.left > 0,
-            Block::GoesOn => true,
+            Block::GoesOn | Block::Broken => true,
         }
     }
 
@@ -167,11 +170,16 @@ impl Uploads {
         let stream = u32::from_be_bytes(stream) & NONE_YET;
         let ends = flags & END_STREAM != 0;
         self.block = match self.block {
-            Block::GoesOn if kind == CONTINUATION => Block::with(flags),
-            Block::GoesOn | Block::Ends | Block::None => Block::None,
+            Block::None | Block::Ends => Block::None,
+            Block::GoesOn if kind == CONTINUATION && stream == self.newest => Block::with(flags),
+            Block::GoesOn | Block::Broken => Block::Broken,
         };
         match kind {
-            HEADERS if stream > self.newest => {
+            HEADERS if stream > self.newest && self.block == Block::None => {
+                if stream.is_multiple_of(2) {
+                    self.block = Block::Broken;
+                    return;
+                }
                 self.newest = stream;
                 self.block = Block::with(flags);
                 changes(Change::Begins(stream));
@@ -211,6 +219,7 @@ impl Uploads {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PING;
     use super::super::tests::frame;
     use super::*;
 
@@ -219,18 +228,21 @@ mod tests {
         vec![
             (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), 0),
             (frame(4, 0, 0, &[0; 6]), 0),
-            (frame(HEADERS, END_STREAM, 1, b"all of it"), 0),
-            (frame(HEADERS, 0, 3, b"head"), 3),
+            (frame(HEADERS, END_HEADERS | END_STREAM, 1, b"all of it"), 0),
+            (frame(HEADERS, END_HEADERS, 3, b"head"), 3),
             (frame(DATA, 0, 3, &[END_STREAM; 300]), 3),
-            (frame(HEADERS, 0, 5, b"head"), 5),
+            (frame(HEADERS, END_HEADERS, 5, b"head"), 5),
             (frame(DATA, END_STREAM, 3, b"the rest"), 5),
-            (frame(HEADERS, 0, 7, b"head"), 7),
-            (frame(HEADERS, END_STREAM, 7, b"trailers"), 5),
-            (frame(HEADERS, END_STREAM, 9, b"all of it"), 5),
+            (frame(HEADERS, END_HEADERS, 7, b"head"), 7),
+            (frame(HEADERS, END_HEADERS | END_STREAM, 7, b"trailers"), 5),
+            (frame(HEADERS, END_HEADERS | END_STREAM, 9, b"all of it"), 5),
             (frame(RST_STREAM, 0, 9, &[0; 4]), 5),
             (frame(4, ACK, 0, b""), 5),
             (frame(RST_STREAM, 0, 5, &[0; 4]), 0),
-            (frame(HEADERS, 0, 5, b"of a stream that is over"), 0),
+            (
+                frame(HEADERS, END_HEADERS, 5, b"of a stream that is over"),
+                0,
+            ),
         ]
     }
 
@@ -326,7 +338,9 @@ mod tests {
             (frame(HEADERS, END_HEADERS, 3, b"all of it"), Some(false)),
             (frame(CONTINUATION, 0, 3, b"of no head"), None),
             (frame(HEADERS, 0, 5, b""), Some(true)),
-            (frame(RST_STREAM, 0, 5, &[0; 4]), None),
+            // Which is none from here on.
+            (frame(RST_STREAM, 0, 5, &[0; 4]), Some(true)),
+            (frame(HEADERS, END_HEADERS, 7, b"all of it"), Some(true)),
         ];
         let mut uploads = Uploads::default();
         let mut goes_on = false;
@@ -340,13 +354,39 @@ mod tests {
                     Some(goes_on) => *goes_on || !last,
                     None => false,
                 };
-                assert_eq!(
-                    uploads.is_in_head(),
-                    expected,
-                    "byte {at} of frame {number}"
-                );
+                let in_head = uploads.is_in_head();
+                assert_eq!(in_head, expected, "byte {at} of frame {number}");
             }
             goes_on = behind.unwrap_or_default();
+        }
+    }
+
+    #[test]
+    fn nothing_begins_behind_a_head_that_is_none() {
+        let broken = [
+            frame(HEADERS, 0, 1, b"head"),
+            frame(PING, 0, 0, b"anybody?"),
+        ];
+        let of_another = [
+            frame(HEADERS, 0, 1, b"head"),
+            frame(CONTINUATION, END_HEADERS, 3, b"of another"),
+        ];
+        let even = [
+            frame(HEADERS, END_HEADERS, 1, b"head"),
+            frame(HEADERS, END_HEADERS, 2, b"the server's"),
+        ];
+        for frames in [broken, of_another, even] {
+            let mut uploads = Uploads::default();
+            came(&mut uploads, &[0; PREFACE]);
+            let mut begun = Vec::new();
+            let behind = frame(HEADERS, END_HEADERS, 5, b"head");
+            for frame in frames.into_iter().chain([behind]) {
+                uploads.came(&frame, false, |change| match change {
+                    Change::Begins(stream) => begun.push(stream),
+                    Change::Resets { .. } => {}
+                });
+            }
+            assert_eq!((begun, uploads.is_in_head()), (vec![1], true));
         }
     }
 
@@ -354,10 +394,10 @@ mod tests {
     fn no_more_streams_are_remembered_than_may_be_open() {
         let mut uploads = Uploads::default();
         came(&mut uploads, &[0; PREFACE]);
-        let last = u32::try_from(MOST_STREAMS * 4).unwrap();
-        for stream in 1..=last {
+        let last = u32::try_from(MOST_STREAMS * 8).unwrap();
+        for stream in (1..=last).step_by(2) {
             assert_eq!(
-                came(&mut uploads, &frame(HEADERS, 0, stream, b"head")),
+                came(&mut uploads, &frame(HEADERS, END_HEADERS, stream, b"head")),
                 stream
             );
         }

@@ -36,6 +36,8 @@ pub(in crate::transport) struct Wanted {
     newest: u32,
     /// Up to this stream h2 has looked at all.
     looked: u32,
+    /// The head of the newest stream has not come to its end.
+    in_head: bool,
     /// Up to this stream all are sorted out, with so many requests.
     sorted: u32,
     requests: u64,
@@ -86,11 +88,17 @@ impl Wanted {
         self.unread.clear();
     }
 
-    /// A stream has begun, later than all others, and h2 has not read all of its head. Those of clients are odd
-    /// (RFC 9113, 5.1.1); who opens more than are remembered is not served.
+    /// Whether the newest stream has a head that has not come to its end: it is no request yet.
+    #[inline]
+    pub(in crate::transport) const fn is_in_head(&mut self, in_head: bool) {
+        self.in_head = in_head;
+    }
+
+    /// A stream has begun, later than all others, and h2 has not read all of its head. Who opens more than are
+    /// remembered is not served.
     #[cold]
     pub(in crate::transport) fn begins_ahead(&mut self, stream: u32) {
-        if self.unread.len() < MOST_STREAMS && stream % 2 == 1 {
+        if self.unread.len() < MOST_STREAMS {
             self.unread.push(stream);
         }
     }
@@ -194,7 +202,9 @@ impl Wanted {
     /// more since the last of them came.
     pub(in crate::transport) fn to_come(&self, asked: bool) -> u64 {
         let looked = if asked { self.newest } else { self.looked };
-        (self.open.len() - self.up_to(looked) + self.unread.len()) as u64
+        let read = self.open.get(self.up_to(looked)..).unwrap_or_default();
+        let read = read.len() - usize::from(self.in_head && read.last() == Some(&self.newest));
+        (read + self.unread.len()) as u64
     }
 
     fn up_to(&self, stream: u32) -> usize {
@@ -290,6 +300,11 @@ mod tests {
         wanted.sort(1);
         assert_eq!(wanted.to_come(false), 0);
         wanted.begins(7);
+        wanted.begins(9);
+        assert_eq!(wanted.to_come(false), 2);
+        wanted.is_in_head(true);
+        assert_eq!((wanted.to_come(false), wanted.to_come(true)), (1, 0));
+        wanted.given_up(9);
         assert_eq!(wanted.to_come(false), 1);
         wanted.none_beyond(5);
         assert_eq!(wanted.to_come(false), 0);
@@ -314,9 +329,9 @@ mod tests {
         assert_eq!(wanted.unread, [5, 9]);
         wanted.none_beyond(5);
         assert_eq!(wanted.to_come(true), 1);
-        // The last of them has only begun, another is no client's, and more than may be open are not served.
+        // The last of them has only begun, and more than are remembered are not served.
         wanted.looks_ahead();
-        for stream in [7, 8, 9] {
+        for stream in [7, 9] {
             wanted.begins_ahead(stream);
         }
         wanted.ends_in_head(9);

@@ -146,18 +146,20 @@ impl Check {
 
     /// Logs that it has turned red while the server was ready, and why, or green again.
     pub(super) fn tell(&self, now: Instant) {
-        let Some(Latest { answer, .. }) = self.latest() else {
-            return;
-        };
-        {
+        let answer = {
             let mut told = lock(&self.told);
+            // In here: what is told is what was the latest, in that order.
+            let Some(Latest { answer, .. }) = self.latest() else {
+                return;
+            };
             let early = told.at.is_some_and(|at| now < at + BETWEEN_LINES);
             if told.red == answer.is_err() || early {
                 return;
             }
             told.red = answer.is_err();
             told.at = Some(now);
-        }
+            answer
+        };
         let name = self.name();
         match answer {
             Ok(()) => {

@@ -39,6 +39,7 @@ impl ConnectionIo {
                 wanted.given_up(stream);
             }
         });
+        wanted.is_in_head(self.uploads.is_in_head());
         drop(wanted);
         account.expects(&self.uploads);
     }
