@@ -238,3 +238,24 @@ async fn nobody_waits_for_a_head_that_is_broken_off_by_another_frame() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_head_does_not_end_is_beyond_the_last_one() {
+    for head in HEADS {
+        for sent in [9, 12, 16] {
+            let mut stage = Stage::running().await;
+            let mut probe = Probe::connect(stage.addr).await.unwrap();
+            probe.http2(Manners::Polite).await.unwrap();
+            let stream = probe.open_stream("/").await.unwrap();
+            assert!(probe.streamed(stream).await.ended);
+            probe.send(&head[..sent]).await.unwrap();
+            stage.passes(millis(1)).await;
+            stage.drains().await;
+            stage.passes(millis(1100)).await;
+            stage.over().await.ended([TimedOut]).answered(1);
+            assert_eq!(probe.end().await, Seen::Fin);
+            let last = probe.goaways().into_iter().map(|(last, _)| last);
+            assert_eq!(last.collect::<Vec<_>>(), [0x7fff_ffff, 1]);
+        }
+    }
+}

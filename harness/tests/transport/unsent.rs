@@ -5,6 +5,7 @@ use lamplighter::ConnectionEnd::{Cut, Graceful, Idle, TimedOut};
 use lamplighter_harness::{Manners, Probe, Seen, within};
 
 use crate::app::{BOOK, PIECE};
+use crate::over::Requests;
 use crate::readers::{ALL, NARROW};
 use crate::stage::{Setting, Stage, plan};
 use crate::{CANCEL, millis, secs};
@@ -179,4 +180,31 @@ async fn what_is_cut_beside_an_answer_that_the_kernel_has_is_still_told_so() {
     assert_eq!(probe.end().await, Seen::Fin);
     let over = stage.over().await.ended([Cut]);
     over.named(&["http/2 GET"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_the_kernel_has_arrives_beside_one_that_is_cut() {
+    let mut stage = Stage::running().await;
+    let mut probe = waits_for(&stage, true, LEAF).await;
+    stage.drains().await;
+    stage.gate.release();
+    stage.passes(millis(1)).await;
+    let cut = probe.open_stream("/held/40960").await.unwrap();
+    within("the other request", stage.gate.reached(2)).await;
+    stage.gate.open();
+    stage.passes(secs(600)).await;
+    assert_eq!(stage.handle.in_flight(), 2);
+    drop(stage.handle.force());
+    stage.passes(millis(300)).await;
+    let known = probe.streamed(1).await;
+    assert_eq!((known.body.len(), known.ended), (LEAF, true));
+    assert_eq!(probe.end().await, Seen::Fin);
+    // It cannot be taken for complete.
+    assert!(!probe.stream(cut).ended);
+    let over = stage.over().await.ended([Cut]).requests(Requests {
+        answered: 1,
+        cut: 1,
+        ..Requests::default()
+    });
+    over.drained_in(secs(600));
 }

@@ -130,9 +130,14 @@ impl Connected {
         }
     }
 
-    /// Whether a reset would take away nothing but answers that are finished, and not with the peer yet.
+    /// Whether a reset would take away answers that are finished, and not with the peer yet. Over HTTP/1 one that
+    /// breaks off behind them would look complete without it, where its head has begun; over HTTP/2 none does.
     fn would_lose_answers(&self, socket: &Io) -> bool {
         let account = &self.account;
+        if account.protocol() == Protocol::Http2 {
+            let words = account.seen.last_words();
+            return socket.unacknowledged().is_some_and(|left| left > words);
+        }
         account.protocol() == Protocol::Http1
             && account.seen.answers() > 0
             && !account.has_answer_under_way()

@@ -1,4 +1,4 @@
-//! Which requests' bodies are still to come, by the frames that came (floor 2).
+//! Which requests are still to come in part, heads and bodies, by the frames that came (floor 2).
 //!
 //! The body of a request has ended with END_STREAM or RST_STREAM on its stream (RFC 9113, 8.1); h2 tells
 //! that to whoever reads the body, and to nobody else. What is remembered is the streams' ids, which only
@@ -25,6 +25,8 @@ pub(in crate::transport) struct Uploads {
     open: Vec<u32>,
     /// No later stream has begun.
     newest: u32,
+    /// The one before it, or itself where it cannot have been broken off in its head.
+    before: u32,
     /// How much of the frame is still to come.
     left: usize,
     /// The stream whose request ends with the last byte of the frame, or 0.
@@ -83,6 +85,7 @@ impl Default for Uploads {
         Self {
             open: Vec::new(),
             newest: 0,
+            before: 0,
             left: PREFACE,
             ends: 0,
             head: PartialHead::default(),
@@ -114,6 +117,16 @@ impl Uploads {
             Block::None => false,
             Block::Ends => self.left > 0,
             Block::GoesOn | Block::Broken => true,
+        }
+    }
+
+    /// The newest stream of which anybody can have looked at the head: it has come to its end.
+    #[cold]
+    pub(in crate::transport) fn last_whole(&self) -> u32 {
+        if self.is_in_head() {
+            self.before
+        } else {
+            self.newest
         }
     }
 
@@ -177,9 +190,11 @@ impl Uploads {
         match kind {
             HEADERS if stream > self.newest && self.block == Block::None => {
                 if stream.is_multiple_of(2) {
+                    self.before = self.newest;
                     self.block = Block::Broken;
                     return;
                 }
+                self.before = self.newest;
                 self.newest = stream;
                 self.block = Block::with(flags);
                 changes(Change::Begins(stream));
@@ -375,6 +390,7 @@ mod tests {
             frame(HEADERS, END_HEADERS, 1, b"head"),
             frame(HEADERS, END_HEADERS, 2, b"the server's"),
         ];
+        let mut whole = Vec::new();
         for frames in [broken, of_another, even] {
             let mut uploads = Uploads::default();
             came(&mut uploads, &[0; PREFACE]);
@@ -387,7 +403,9 @@ mod tests {
                 });
             }
             assert_eq!((begun, uploads.is_in_head()), (vec![1], true));
+            whole.push(uploads.last_whole());
         }
+        assert_eq!(whole, [0, 0, 1]);
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl ConnectionIo {
     pub(super) fn came_at_the_end(&mut self, bytes: &mut [u8], new: usize) -> usize {
         let position = self.uploads.position();
         if self.account.has(flag::REFUSING) {
-            self.last.get_or_insert(self.uploads.newest());
+            self.last.get_or_insert(self.uploads.last_whole());
         }
         self.came(bytes.get(new..).unwrap_or_default());
         let Some(frames) = &mut self.frames else {
@@ -140,7 +140,7 @@ impl ConnectionIo {
     pub(super) fn name_last(&self, socket: &mut Io) {
         let named = self.frames.as_ref().is_some_and(|it| it.has_named_last());
         if !named && self.ends.is_between() {
-            let last = self.last.unwrap_or(self.uploads.newest());
+            let last = self.last.unwrap_or(self.uploads.last_whole());
             let frame = last_goaway(last);
             let mut nobody = Context::from_waker(Waker::noop());
             drop(Pin::new(socket).poll_write(&mut nobody, &frame));
