@@ -41,7 +41,7 @@ async fn a_stop_that_was_not_clean_names_each_failure_and_each_kind_of_cut() {
         "  hook line\\nbreak panicked: hook was told to panic",
         "  hook lock timed out, still running, after ",
         "  2 http/1 GET /hang cut, the oldest after ",
-        "  cut by the end of drain_timeout, after ",
+        "  cut by the end of drain_timeout, which is 300ms, after ",
         "  worker hang cut",
     ];
     assert_eq!(told.len(), expected.len(), "{exit}");

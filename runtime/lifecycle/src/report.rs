@@ -31,6 +31,8 @@ pub struct Report {
     pub total: Duration,
     /// What the plan allowed for a stop; `None` if it allowed to wait without end.
     pub budget: Option<Duration>,
+    /// How much of that its plan had for work in flight, from the end of the lame duck on.
+    pub drain_timeout: Duration,
     /// For how long the process had no time at all, as seen by timers that came late.
     pub stalled: Duration,
     /// How it ended, as facts.

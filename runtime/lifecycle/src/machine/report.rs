@@ -64,6 +64,7 @@ impl Machine {
             began,
             total: ended.since(began),
             budget: (!unbounded).then(|| self.budget.total()),
+            drain_timeout: self.budget.drain_timeout(),
             stalled: self.stalled,
             outcome: self.outcome.clone(),
             phases,

@@ -204,7 +204,10 @@ fn why_cut(report: &Report) -> Option<String> {
         }
         matches!(event, Event::Force).then(|| "force()".to_owned())
     });
-    let by = by.unwrap_or_else(|| "the end of drain_timeout".to_owned());
+    let by = by.unwrap_or_else(|| {
+        let timeout = report.drain_timeout;
+        format!("the end of drain_timeout, which is {timeout:?}")
+    });
     let phases = report.phases.iter();
     let drain = phases.filter(|phase| matches!(phase.phase, Phase::LameDuck | Phase::Draining));
     let after: Duration = drain.map(|phase| phase.took).sum();
